@@ -31,6 +31,7 @@ from application.ports.access.seen_signatures import SignedRequest
 from application.ports.foreign_events import ForeignReader
 from application.ports.readiness import Readiness
 from application.ports.store import Store
+from application.reads.event_reader import EventReader
 from application.reads.evidence.audit import AuditFeed
 from application.reads.evidence.transparency import TransparencyLog
 from application.reads.evidence.verification import Verification
@@ -77,6 +78,7 @@ class Services:
     memory: MemoryBudget
     readers: Readers
     store: Store
+    events: EventReader
     fan_out: FanOut
     repository: SessionRepository
     use_cases: UseCases

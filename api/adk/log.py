@@ -4,12 +4,12 @@ What came in by this door is answered as it was kept, byte for byte. What others
 as a runtime by the native door, is told in the words of google-adk.
 """
 
-from collections.abc import Mapping, MutableSequence, Sequence
+from collections.abc import Iterable, MutableSequence, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
-from api.adk.native_events import SHOWN, adk_event_of, allowed_inputs, closing_of, whole_event
+from api.adk.native_events import SHOWN, adk_event_of, closing_of, whole_event
 from api.http.outgoing.responses import from_json, to_json
 from application.ports.log.codec import Codec
 from application.ports.log.events import StoredEvent
@@ -20,7 +20,6 @@ from domain.session.events import (
     ToolReturned,
     TurnFailed,
 )
-from domain.values import JsonObject
 
 KIND = "adk.event"
 """The kind of the events that keep what google-adk has written, and the name in a turn's `meta`."""
@@ -138,19 +137,17 @@ class Unfolding:
         self._lead: tuple[int, int] = (0, 0)
         """Where events without a record of their own begin, and what comes behind them."""
         self._names: dict[str, str] = {}
-        self._allowed: Mapping[int, JsonObject] = {}
         self._open = _OpenCalls()
         self._turn: str | None = None
         """The newest turn that google-adk was asked for: its own events tell how it failed."""
 
-    def items(self, events: Sequence[StoredEvent]) -> list[Item]:
+    def items(self, events: Iterable[StoredEvent]) -> list[Item]:
         """Return the events of google-adk among the next events of the log.
 
         Args:
             events: In order, without a gap.
         """
         new: list[Item] = []
-        self._allowed = allowed_inputs(events, self._codec)
         for stored in events:
             if self._covered:
                 self._covered -= 1
@@ -188,8 +185,7 @@ class Unfolding:
         recorded = self._codec.decode(stored)
         if self._is_told(stored, recorded):
             return self._closing(stored, recorded)
-        allowed = self._allowed.get(stored.sequence)
-        document = adk_event_of(stored, recorded, self._names, self._back_to(recorded), allowed)
+        document = adk_event_of(stored, recorded, self._names, self._back_to(recorded))
         if document is None:
             return None
         return Item(stored.sequence, stored.sequence, recorded.turn_id, to_json(document))

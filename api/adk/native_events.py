@@ -5,7 +5,6 @@ from typing import Any
 
 from api.adk.content import url_safe
 from api.http.outgoing.responses import from_json
-from application.ports.log.codec import Codec
 from application.ports.log.events import StoredEvent
 from application.use_cases.turn import foreign_events
 from domain.session.events import (
@@ -15,8 +14,6 @@ from domain.session.events import (
     ConversationRewound,
     InputSteered,
     MessageAdded,
-    PermissionDecided,
-    PermissionRequested,
     Recorded,
     StatePatched,
     ToolCalled,
@@ -24,67 +21,14 @@ from domain.session.events import (
     TurnFailed,
     TurnStarted,
 )
-from domain.values import JsonObject, Part
+from domain.values import Part
 
 SHOWN = frozenset(foreign_events.SHOWN) - {"runtime.event"}
 """The types of events that google-adk has a word for."""
-ASKED = "cairn_asked_input"
-"""Where the `customMetadata` of a call has its input as it was asked, if a person changed it."""
-_CHANGES = b'"arguments"'
-_Place = tuple[str | None, str]
-"""The turn of a call, and its id."""
-
-
-_CONCERNS_INPUT = frozenset(
-    ("permission.decided", "permission.requested", "tool.called", "tool.returned")
-)
-
-
-def allowed_inputs(events: Sequence[StoredEvent], codec: Codec) -> Mapping[int, JsonObject]:
-    """Return with what calls were allowed where a person changed it, by their sequences.
-
-    Args:
-        events: In order, without a gap.
-        codec: Reads them.
-    """
-    changed: dict[int, JsonObject] = {}
-    if not any(one.type == "permission.decided" and _CHANGES in one.record for one in events):
-        return changed
-    calls: dict[_Place, int] = {}
-    requests: dict[str, _Place] = {}
-    to_come: dict[_Place, JsonObject] = {}
-    for stored in events:
-        if stored.type not in _CONCERNS_INPUT:
-            continue
-        recorded = codec.decode(stored)
-        match recorded.event:
-            case ToolCalled(tool_call_id=call):
-                place = (recorded.turn_id, call)
-                calls[place] = stored.sequence
-                if place in to_come:
-                    changed[stored.sequence] = to_come.pop(place)
-            case ToolReturned(tool_call_id=call):
-                calls.pop((recorded.turn_id, call), None)
-            case PermissionRequested(tool_call_id=str() as call):
-                requests[recorded.event.request_id] = (recorded.turn_id, call)
-            case PermissionDecided(request_id=request, arguments=dict() as allowed):
-                place = requests.get(request, (None, ""))
-                if place in calls:
-                    changed[calls[place]] = allowed
-                else:
-                    # An agent may ask whether it may call before it says that it calls.
-                    to_come[place] = allowed
-            case _:
-                pass
-    return changed
 
 
 def adk_event_of(
-    stored: StoredEvent,
-    recorded: Recorded,
-    names: dict[str, str],
-    back_to: str | None = None,
-    allowed: JsonObject | None = None,
+    stored: StoredEvent, recorded: Recorded, names: dict[str, str], back_to: str | None = None
 ) -> dict[str, Any] | None:
     """Return an event of the log as google-adk would say it; None for what it has no word for.
 
@@ -93,11 +37,10 @@ def adk_event_of(
         recorded: What it says.
         names: Those of tools by their calls so far; a call puts its own there.
         back_to: The first invocation that it takes away, if it goes back.
-        allowed: With what a call was allowed, where a person changed it.
     """
     if isinstance(recorded.event, ToolCalled):
         names[recorded.event.tool_call_id] = recorded.event.name
-    said = _said(recorded.event, names, back_to, allowed)
+    said = _said(recorded.event, names, back_to)
     return None if said is None else whole_event(stored, recorded, said)
 
 
@@ -140,9 +83,7 @@ def closing_of(call: Mapping[str, Any], author: str, status: str) -> dict[str, A
     return {"content": {"parts": [answer], "role": "user"}, "author": author}
 
 
-def _said(
-    event: object, names: Mapping[str, str], back_to: str | None, allowed: JsonObject | None
-) -> dict[str, Any] | None:
+def _said(event: object, names: Mapping[str, str], back_to: str | None) -> dict[str, Any] | None:
     match event:
         case TurnStarted() | InputSteered():
             return {"content": _content("user", event.parts, names), "author": "user"}
@@ -153,7 +94,8 @@ def _said(
         case AgentMessage() | AgentThought():
             return {"content": _content("model", event.parts, names)}
         case ToolCalled():
-            return _called(event, allowed)
+            call = _call(event.tool_call_id, event.name, event.input)
+            return {"content": {"parts": [call], "role": "model"}, "longRunningToolIds": []}
         case ToolReturned():
             name = names.get(event.tool_call_id, "tool")
             ended = event.status == "completed" or event.output is not None
@@ -174,15 +116,6 @@ def _said(
             }
         case _:
             return None
-
-
-def _called(event: ToolCalled, allowed: JsonObject | None) -> dict[str, Any]:
-    value = event.input if allowed is None else allowed
-    call = _call(event.tool_call_id, event.name, value)
-    content = {"parts": [call], "role": "model"}
-    said: dict[str, Any] = {"content": content, "longRunningToolIds": []}
-    # Where no model is told of it.
-    return said if value == event.input else {**said, "customMetadata": {ASKED: event.input}}
 
 
 def _delta(event: StatePatched | ConversationRewound) -> dict[str, Any]:

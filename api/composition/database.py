@@ -164,7 +164,9 @@ async def open_read_models(url: str, timers: Timers) -> AsyncGenerator[ReadModel
         timers: How long turns may be silent or run.
     """
     async with open_store(url) as store:
-        yield ReadModels(store, PostgresShadows(store.database), timers)
+        yield ReadModels(
+            store.log, store.codec, store.session_rows, PostgresShadows(store.database), timers
+        )
 
 
 @asynccontextmanager

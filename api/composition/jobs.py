@@ -10,7 +10,7 @@ from application.retention.job import RetentionJob
 from application.retention.keeping import Retention
 from application.retention.policies import read_policies
 from application.retention.stored_sessions import StoredSessions
-from application.transfer.exports import Exports
+from application.transfer.exporting.exports import Exports
 from application.webhooks.dispatcher import WebhookDispatcher
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.job_board import JobBoard

@@ -6,55 +6,58 @@ from datetime import timedelta
 from api.composition.hooks import hooks_of
 from api.composition.jobs import Rounds, in_turn, retention_of, single_owners
 from api.composition.keys import audit_keys_of, issued_tokens, sealer_of, session_managers_of
+from api.composition.over_store import (
+    accesses_over,
+    checker_over,
+    erasing_over,
+    events_over,
+    exports_over,
+    handler_over,
+    importer_over,
+    key_histories_over,
+    partial_reader_over,
+    proofs_over,
+    queries_over,
+    readable_over,
+    repository_over,
+    scope_handler_over,
+    tails_over,
+    transcripts_over,
+)
+from api.composition.use_cases import repairs_over, use_cases_over
 from api.composition.verifying import verification_of
 from api.http.outgoing.giving import Readers
 from api.services import Services
 from api.settings import Settings
-from application.commands.access_handler import AccessHandler
-from application.commands.handler import CommandHandler
-from application.commands.repository import SessionRepository
-from application.commands.scope_handler import ScopeHandler
 from application.commands.session_queue import QueueLimits
-from application.erasure.erasing import Erasing
-from application.erasure.proof import ErasureProofs
 from application.fan_out import FanOut
 from application.limits.limiter import Limiter
 from application.memory_budget import MemoryBudget
-from application.partials.reader import PartialReader
 from application.partials.writer import PartialWriter
 from application.projections.log_tiles import TileKeeper
 from application.projections.rebuild import RowRebuilder
 from application.reads.evidence.audit import AuditFeed
 from application.reads.evidence.transparency import TransparencyLog
 from application.reads.health import Checkups
-from application.reads.key_history import KeyHistories
 from application.reads.line_log import LineLog
-from application.reads.queries import Queries
 from application.reads.scopes import Scopes
 from application.reads.streams.feed import Feed
 from application.reads.streams.pages import Pages
 from application.reads.streams.replay import Replays
 from application.reads.streams.stream_items import StreamTiming
-from application.reads.streams.tail import Tails
 from application.reads.streams.wait_for import StatusWaits
-from application.reads.transcript.transcripts import Transcripts
 from application.retention.stored_sessions import StoredSessions
 from application.tokens.authentication import Authentication
 from application.tokens.known import KnownTokens
 from application.tokens.manage import TokenRegistry
 from application.tokens.sight import Sight
 from application.tokens.tickets import TicketRegistry
-from application.transfer.checking import Checker
-from application.transfer.exports import Exports
-from application.transfer.imports import Importer
 from application.upkeep.blobs import BlobSweeper
 from application.upkeep.supervision import KeyPruner, Supervision
-from application.use_cases import use_cases_over
 from application.use_cases.artifacts import Artifacts
 from application.use_cases.blobs import Blobs
 from application.use_cases.managers.session_managing import SessionManaging
 from application.use_cases.recovery import Recovery, patience
-from application.use_cases.repair import Repairs
 from application.use_cases.session.named_sessions import NamedSessions
 from application.use_cases.transfers import Transfers
 from application.use_cases.turn.driven_turns import DrivenTurns
@@ -110,11 +113,12 @@ def put_together(
         watch: Looks whether the store is still what it was.
     """
     database, log = store.database, store.log
+    census, inspector = PostgresCensus(database), PostgresInspector(database)
     timing = StreamTiming(ping=settings.ping_seconds, longest=settings.stream_seconds)
     timers = settings.timers()
-    repository = SessionRepository(store, share=memory.share("states"))
+    repository = repository_over(store, share=memory.share("states"))
     hooks = hooks_of(settings)
-    handler = CommandHandler(
+    handler = handler_over(
         store,
         repository,
         fan_out,
@@ -124,15 +128,15 @@ def put_together(
         timers=timers,
         hooks=hooks,
     )
-    scope_handler = ScopeHandler(
+    scope_handler = scope_handler_over(
         store,
         fan_out,
         largest=settings.max_record_bytes,
         hooks=hooks,
         patience=settings.patience_seconds,
     )
-    transcripts = Transcripts(store, share=memory.share("transcripts"))
-    queries = Queries(store, repository, transcripts)
+    transcripts = transcripts_over(store, share=memory.share("transcripts"))
+    queries = queries_over(store, repository, transcripts)
     blob_sweeper = BlobSweeper(store.blobs, timedelta(hours=settings.blob_hours))
     pruner = KeyPruner(store.idempotency_keys, timedelta(days=settings.idempotency_days))
     sender = LateSender(
@@ -150,7 +154,7 @@ def put_together(
     tiles = PostgresTiles(database)
     keeper = TileKeeper(tiles, PostgresCheckpoints(database), fan_out)
     writer = PartialWriter(store.partials, fan_out)
-    rebuilder = RowRebuilder(store, repository, timers)
+    rebuilder = RowRebuilder(store.session_rows, store.codec, repository, timers)
 
     readers = Readers(memory.share("streams"))
     access_tokens = PostgresAccessTokens(database)
@@ -177,7 +181,7 @@ def put_together(
         patience(settings.recovery_grace_seconds, settings.recovery_unattended_seconds),
     )
 
-    erasing = Erasing(
+    erasing = erasing_over(
         store,
         PostgresErasures(database),
         repository,
@@ -198,12 +202,12 @@ def put_together(
         writer,
         largest=settings.max_record_bytes,
     )
-    tails = Tails(store, fan_out, timing)
+    tails = tails_over(store, fan_out, timing)
     heads = PostgresSignedHeads(database)
     transparency = TransparencyLog(log, tiles, heads, keeper, Ed25519(), audit_keys_of(settings))
-    exports = Exports(store, PostgresCensus(database))
-    accesses = AccessHandler(store, fan_out)
-    proofs = ErasureProofs(store, exports, transparency, heads)
+    exports = exports_over(store, census)
+    accesses = accesses_over(store, fan_out)
+    proofs = proofs_over(store, exports.files, transparency, heads)
 
     async def reseal() -> None:
         with suppress(CannotOpen):  # told of whenever that webhook is read
@@ -233,37 +237,31 @@ def put_together(
         board,
         *single_owners(database, board, rounds),
     ]
-    lines = LineLog(store.log, repository, memory.share("streams"))
+    lines = LineLog(log, repository, memory.share("streams"))
     unpacked = UnpackLimits(settings.max_import_bytes)
     services = Services(
         settings=settings,
         memory=memory,
         readers=readers,
         store=store,
+        events=events_over(store),
         fan_out=fan_out,
         repository=repository,
         use_cases=use_cases,
         queries=queries,
-        scopes=Scopes(store),
-        key_histories=KeyHistories(store, repository),
+        scopes=Scopes(log, store.shared_state, store.codec),
+        key_histories=key_histories_over(store, repository),
         tails=tails,
-        replays=Replays(store, fan_out, tails, timing),
-        partials=PartialReader(store, fan_out),
+        replays=Replays(log, store.codec, fan_out, tails, timing),
+        partials=partial_reader_over(store, fan_out),
         blobs=Blobs(store.blobs, memory.share("requests"), largest=settings.max_blob_bytes),
         feed=Feed(log, store.codec, fan_out, timing),
-        pages=Pages(store, PostgresJoinedPages(database, log)),
+        pages=Pages(readable_over(store), PostgresJoinedPages(database, log)),
         webhooks=Webhooks(subscriptions, log, sender, store.clock),
         checkups=Checkups(store.session_rows, store.presence),
-        waits=StatusWaits(store, fan_out),
+        waits=StatusWaits(store.session_rows, fan_out),
         recovery=recovery,
-        repairs=Repairs(
-            store,
-            PostgresInspector(database),
-            repository,
-            handler,
-            use_cases.sessions,
-            recovery,
-        ),
+        repairs=repairs_over(store, inspector, repository, handler, use_cases.sessions, recovery),
         readiness=PostgresReadiness(database, log, store.clock, watch, board),
         audit_feed=AuditFeed(log, PostgresAuditEvents(database)),
         sight=sight,
@@ -280,18 +278,18 @@ def put_together(
         transfers=Transfers(
             store.identity,
             exports,
-            Checker(store, spelling_fault_of),
-            Importer(store, repository, scope_handler, fan_out, timers),
+            checker_over(store, spelling_fault_of),
+            importer_over(store, repository, scope_handler, fan_out, timers),
             transparency,
             memory=memory.share("exports"),
             compress=compressor,
             open_bundle=lambda sent: Bundle(sent.file, unpacked, sent.upto),
         ),
         line_log=lines,
-        foreign_events=ForeignEvents(store.log, handler, use_cases.sessions, use_cases.lineages),
+        foreign_events=ForeignEvents(log, handler, use_cases.sessions, use_cases.forks),
         artifacts=Artifacts(store.artifacts, lines, settings.max_artifact_bytes),
         driven_turns=DrivenTurns(handler, tails, store.codec, patience=settings.driver_seconds),
-        adk_sessions=NamedSessions("adk", store, handler),
+        adk_sessions=NamedSessions("adk", store.session_rows, store.codec, store.clock, handler),
         adk_reader=LiveAdkReader(),
         session_managing=session_managing,
     )

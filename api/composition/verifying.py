@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from application.commands.repository import SessionRepository
 from application.ports.store import Store
-from application.reads.evidence.tree_check import TreeCheck
+from application.reads.evidence.tree_check import Signers, TreeCheck
 from application.reads.evidence.verification import Verification
 from domain.transparency.notes import VerifierKey
 from infrastructure.keys.ed25519 import Ed25519
@@ -31,8 +31,7 @@ def verification_of(
         PostgresTiles(database),
         PostgresSignedHeads(database),
         PostgresCheckpoints(database),
-        Ed25519(),
-        keys,
+        Signers(Ed25519(), keys),
     )
     inspector, census = PostgresInspector(database), PostgresCensus(database)
-    return Verification(store, inspector, repository, census, tree)
+    return Verification(store.codec, inspector, repository, census, tree)

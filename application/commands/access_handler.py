@@ -15,9 +15,11 @@ from application.commands.records import RecordEncoder
 from application.commands.request import AccessRequest, Caller
 from application.errors import Busy, StoreUnavailable, VersionConflict
 from application.fan_out import FanOut
+from application.ports.clock import Clock
 from application.ports.log.append import Append
+from application.ports.log.codec import Codec
+from application.ports.log.event_log import EventLog
 from application.ports.log.events import NewEvent
-from application.ports.store import Store
 from domain.access.events import ACCESS_LOG, AccessGranted
 from domain.access.rules import COVERS, decide
 from domain.log.chain import genesis, link, record_hash
@@ -35,14 +37,17 @@ class AccessHandler:
     """Records privileged reads.
 
     Args:
-        store: Where the log of accesses is.
+        log: Where accesses are recorded.
+        codec: Writes their records.
+        clock: Tells when somebody reads.
         fan_out: Who hears of new events.
     """
 
-    def __init__(self, store: Store, fan_out: FanOut) -> None:
-        self._store = store
+    def __init__(self, log: EventLog, codec: Codec, clock: Clock, fan_out: FanOut) -> None:
+        self._log = log
+        self._clock = clock
         self._fan_out = fan_out
-        self._encode = RecordEncoder(store, largest=_LARGEST)
+        self._encode = RecordEncoder(codec, clock, largest=_LARGEST)
         self._lock = asyncio.Lock()
         self._waiting = 0
         self._recent: OrderedDict[_Reader, datetime] = OrderedDict()
@@ -74,7 +79,7 @@ class AccessHandler:
             self._waiting -= 1
 
     async def _record(self, request: AccessRequest) -> None:
-        reader, now = _reader(request), self._store.clock.now()
+        reader, now = _reader(request), self._clock.now()
         decided = decide(request.access, self._recent.get(reader), now)
         for access in decided:
             await self._append(request, now, access)
@@ -89,7 +94,7 @@ class AccessHandler:
             event = NewEvent(name, record, link(digest, record_hash(record)))
             append = Append(ACCESS_LOG, sequence, [event], now, of_store=True)
             try:
-                position = await self._store.log.append(append)
+                position = await self._log.append(append)
             except VersionConflict:
                 continue
             self._end = sequence + 1, event.digest
@@ -98,7 +103,7 @@ class AccessHandler:
         raise Busy("too many processes record accesses at once; try again")
 
     async def _newest(self) -> tuple[int, bytes]:
-        newest = await self._store.log.read_newest(ACCESS_LOG, last=1)
+        newest = await self._log.read_newest(ACCESS_LOG, last=1)
         return (newest[0].sequence, newest[0].digest) if newest else (0, genesis(ACCESS_LOG))
 
     def _remember(self, reader: _Reader, now: datetime) -> None:

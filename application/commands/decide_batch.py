@@ -15,11 +15,12 @@ from application.commands.session_queue import PendingCommand
 from application.commands.states.loaded import Loaded
 from application.errors import RecordTooLarge, StateTooLarge, require_sequence
 from application.ports.access.seen_signatures import SignedRequest
+from application.ports.clock import Clock
 from application.ports.log.append import Append
+from application.ports.log.codec import Codec
 from application.ports.log.events import NewEvent
 from application.ports.session.idempotency import StoredAnswer
 from application.ports.session.shared_state import SharedWrite
-from application.ports.store import Store
 from application.projections.session_document import activity_of
 from application.projections.session_row import listed_differently, session_row
 from application.projections.shared_state import require_own, shared_writes
@@ -87,16 +88,20 @@ class BatchDecider:
     """Decides commands that wait together.
 
     Args:
-        store: Its codec and clock.
+        codec: Writes records, rows and answers.
+        clock: Tells when commands are decided.
         largest: The most bytes of one record.
         largest_state: The most bytes of a session's state; beyond, only what makes room is taken.
         timers: How long turns may be silent or run.
     """
 
-    def __init__(self, store: Store, *, largest: int, largest_state: int, timers: Timers) -> None:
-        self._store = store
+    def __init__(
+        self, codec: Codec, clock: Clock, *, largest: int, largest_state: int, timers: Timers
+    ) -> None:
+        self._codec = codec
+        self._clock = clock
         self._largest_state = largest_state
-        self._encode = RecordEncoder(store, largest=largest)
+        self._encode = RecordEncoder(codec, clock, largest=largest)
         self._timers = timers
 
     async def decide(
@@ -109,7 +114,7 @@ class BatchDecider:
             loaded: The state before them.
             batch: In the order in which they came.
         """
-        now = self._store.clock.now()
+        now = self._clock.now()
         session, digest = loaded.session, loaded.digest
         after = Loaded(session, digest, loaded.position, 0, loaded.written, loaded.weighed)
         events: list[NewEvent] = []
@@ -162,7 +167,7 @@ class BatchDecider:
                         after=decision.after,
                         position=loaded.position,
                         answer=decision.answer,
-                        codec=self._store.codec,
+                        codec=self._codec,
                     )
                 )
         append.shared, append.keys, append.companions = shared, keys, begun
@@ -172,7 +177,7 @@ class BatchDecider:
         # What is in quarantine, or half imported, can be erased, and is then held no more.
         append.by_import = bool(events) and session.lifecycle.phase == "erased"
         if events and listed_differently(loaded.session, session):
-            append.row = session_row(session_id, session, self._store.codec, self._timers)
+            append.row = session_row(session_id, session, self._codec, self._timers)
         for decision in decisions:
             decision.pending.is_begun = bool(events or keys or signatures)
         for pending in left:
@@ -248,7 +253,7 @@ class BatchDecider:
             draft.session = evolve(draft.session, recorded)
             owner = draft.session.lifecycle.owner
             at = offset + number
-            shared = shared_writes(owner.app, owner.user, event, at, self._store.codec)
+            shared = shared_writes(owner.app, owner.user, event, at, self._codec)
             if shared and not request.shares:
                 require_own(shared)
             draft.shared += shared
@@ -280,7 +285,7 @@ class BatchDecider:
             made = self._decide(asked, ABSENT, genesis(other_id), now, 0)
             await self._record_the_rest(made, asked, now, 0)
             append = Append(other_id, 0, made.events, now)
-            append.row = session_row(other_id, made.session, self._store.codec, self._timers)
+            append.row = session_row(other_id, made.session, self._codec, self._timers)
             begun.append((append, made.session))
         return begun
 

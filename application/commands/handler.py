@@ -30,6 +30,7 @@ from application.commands.session_queue import (
     still_waiting,
 )
 from application.commands.settling import Settling, refuse_all, settle
+from application.commands.states.kept_states import is_due
 from application.errors import (
     BlobMissing,
     HookDenied,
@@ -41,54 +42,52 @@ from application.errors import (
 )
 from application.fan_out import FanOut
 from application.patience import SharedPatience, Waited, left_of, waited, waiting
-from application.ports.store import Store
+from application.ports.blobs.naming import BlobNames
+from application.ports.log.append import Appender
 from application.tasks import take_error
 from domain.errors import CairnError
 from domain.session.decide import decide
-from domain.timers import Timers
 
 
 class CommandHandler:
     """Handles commands.
 
     Args:
-        store: Where events go.
+        log: Where events go.
         repository: Loads the states that commands are decided on.
+        decider: Decides them.
+        answers: What requests with a key were answered.
+        blobs: Where it is noted which ones commands name.
         fan_out: Who hears of new events.
         waiting: How much may wait for one session, and how long.
-        largest: The most bytes of one record.
-        largest_state: The most bytes of a session's state.
-        timers: How long turns may be silent or run.
         hooks: Who is asked before a command is decided.
         reactions: What follows an append.
     """
 
     def __init__(
         self,
-        store: Store,
+        log: Appender,
         repository: SessionRepository,
+        decider: BatchDecider,
+        answers: StoredAnswers,
+        blobs: BlobNames,
         fan_out: FanOut,
         *,
         waiting: QueueLimits | None = None,
-        largest: int = 1024 * 1024,
-        largest_state: int = 16 * 1024 * 1024,
-        timers: Timers | None = None,
         hooks: Hooks | None = None,
         reactions: Sequence[Reaction] = REACTIONS,
     ) -> None:
-        self._store = store
+        self._log = log
         self._repository = repository
+        self._decider = decider
+        self._answers = answers
         self._fan_out = fan_out
         self._waiting = waiting or QueueLimits()
         self._hooks = hooks or None
         self._reactions = reactions
-        self._answers = StoredAnswers(store)
-        self._settling = Settling(self._answers)
+        self._settling = Settling(answers)
         self._retrying = Retrying(repository, self._settling)
-        self._decider = BatchDecider(
-            store, largest=largest, largest_state=largest_state, timers=timers or Timers()
-        )
-        self._blobs = BlobNaming(store.blobs, repository, self._do)
+        self._blobs = BlobNaming(blobs, repository, self._do)
         self._queues: dict[int, SessionQueue | None] = {}
         """What waits for each session that is served; None before the first waits. By the numbers
         that ids are: Python code compares UUIDs, and hashes them."""
@@ -213,7 +212,7 @@ class CommandHandler:
                 if append.events or append.keys or append.signatures:
                     append.waited = asyncio.get_running_loop().time() - batch[0].since
                     try:
-                        position = await self._store.log.append(append)
+                        position = await self._log.append(append)
                     except (VersionConflict, KeysTaken, SignaturesSeen) as why:
                         batch = await self._retrying.left_of(batch, decided, why, conflicts)
                         continue
@@ -248,7 +247,7 @@ class CommandHandler:
             return
         after.position = position
         self._fan_out.publish(session_id, append, position)
-        if self._repository.snapshot_due(before, after.session):
+        if is_due(before, after.session):
             self._do(self._repository.save(session_id, after.session))
         for reaction in self._reactions:
             for request in reaction(session_id, before, after.session):

@@ -8,19 +8,20 @@ from uuid import UUID
 from application.commands.request import Idempotency, Outcome, Request, ScopeRequest
 from application.errors import IdempotencyKeyInFlight, IdempotencyKeyReused
 from application.ports.log.codec import Codec
-from application.ports.session.idempotency import StoredAnswer
-from application.ports.store import Store
+from application.ports.session.idempotency import IdempotencyKeys, StoredAnswer
 
 
 class StoredAnswers:
     """The answers that are stored under the keys of requests.
 
     Args:
-        store: Where they are.
+        keys: Where they are.
+        codec: Reads them.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, keys: IdempotencyKeys, codec: Codec) -> None:
+        self._keys = keys
+        self._codec = codec
         self._in_flight: set[tuple[UUID, str]] = set()
 
     @contextmanager
@@ -53,12 +54,12 @@ class StoredAnswers:
         """
         if idempotency is None:
             return None
-        stored = await self._store.idempotency_keys.answer(idempotency.scope, idempotency.key)
+        stored = await self._keys.answer(idempotency.scope, idempotency.key)
         if stored is None:
             return None
         if stored.fingerprint != idempotency.fingerprint:
             raise IdempotencyKeyReused
-        kept = self._store.codec.from_json(stored.answer)
+        kept = self._codec.from_json(stored.answer)
         return Outcome(
             stored.session_id,
             kept["first_sequence"],

@@ -1,7 +1,7 @@
 """What follows an append: requests to other sessions, which nobody waits for.
 
 Should the process die before they are done, whoever needs them finds out: the next spawn
-(`application/use_cases/session/lineage.py`) and the round of the supervision
+(`application/use_cases/session/children.py`) and the round of the supervision
 (`application/upkeep/supervision.py`).
 """
 

@@ -4,8 +4,9 @@ from datetime import datetime
 
 from application.commands.request import AccessRequest, Request, ScopeRequest
 from application.errors import RecordTooLarge
+from application.ports.clock import Clock
+from application.ports.log.codec import Codec
 from application.ports.log.events import Envelope
-from application.ports.store import Store
 from domain.log.catalogue import Event
 
 
@@ -13,13 +14,14 @@ class RecordEncoder:
     """Makes records.
 
     Args:
-        store: Its codec and clock.
+        codec: Writes them.
+        clock: Names them.
         largest: The most bytes of one record.
     """
 
-    def __init__(self, store: Store, *, largest: int) -> None:
-        self._codec = store.codec
-        self._clock = store.clock
+    def __init__(self, codec: Codec, clock: Clock, *, largest: int) -> None:
+        self._codec = codec
+        self._clock = clock
         self._largest = largest
 
     def __call__(

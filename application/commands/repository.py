@@ -2,11 +2,15 @@
 
 from uuid import UUID
 
+from application.commands.states import kept_states
 from application.commands.states.loaded import Loaded
 from application.commands.states.past_states import EVERY, PastStates
 from application.commands.states.state_cache import StateCache
 from application.memory_budget import MEBIBYTE, Share
-from application.ports.store import Store
+from application.ports.log.codec import Codec
+from application.ports.log.session_logs import SessionLogs
+from application.ports.session.session_rows import RowLookup
+from application.ports.session.snapshots import SnapshotStore
 from domain.log.chain import genesis
 from domain.session.events import Recorded, SessionCreated
 from domain.session.evolve import Folding
@@ -17,22 +21,35 @@ from domain.values import Origin, Owner
 
 _PAGE = 1000
 _PAGE_BYTES = 2 * MEBIBYTE
-_SNAPSHOT_EVERY = 500
 
 
 class SessionRepository:
     """Loads sessions, and keeps the states of those that were used last in memory.
 
     Args:
-        store: Where their logs and kept states are.
+        log: What they are folded from.
+        codec: Reads it.
+        rows: How far sessions have come.
+        snapshots: The states that are kept.
         share: The memory for states; the one that was used last is kept in any case.
     """
 
-    def __init__(self, store: Store, *, share: Share | None = None) -> None:
-        self._store = store
+    def __init__(
+        self,
+        log: SessionLogs,
+        codec: Codec,
+        rows: RowLookup,
+        snapshots: SnapshotStore,
+        *,
+        share: Share | None = None,
+    ) -> None:
+        self._log = log
+        self._codec = codec
+        self._rows = rows
+        self._snapshots = snapshots
         share = share or Share("states", 64 * MEBIBYTE)
         self._past = PastStates(share)
-        self._states = StateCache(store.snapshots, share, self._past)
+        self._states = StateCache(snapshots, share, self._past)
 
     async def load(self, session_id: UUID) -> Loaded:
         """Return a session's newest state: the cached one if the log has not moved on.
@@ -40,7 +57,7 @@ class SessionRepository:
         Args:
             session_id: Whose; the state of an unknown session is absent.
         """
-        row = await self._store.session_rows.session(session_id)
+        row = await self._rows.session(session_id)
         if row is None:
             return Loaded(ABSENT, genesis(session_id), 0)
         cached = self.cached(session_id)
@@ -49,7 +66,7 @@ class SessionRepository:
         if cached is None or cached.session.sequence < row.sequence:
             return await self.refresh(session_id)
         # An append may have come between the two looks; else an earlier backup was restored.
-        row = await self._store.session_rows.session(session_id)
+        row = await self._rows.session(session_id)
         is_cut = row is None or row.sequence < cached.session.sequence
         return await self.refresh(session_id, anew=True) if is_cut else cached
 
@@ -73,10 +90,10 @@ class SessionRepository:
             # One that is kept in the store may be nearer, and costs more than it spares.
             is_it = known.session.sequence == sequence
             return known if is_it else await self._fold(session_id, known.session, sequence)
-        kept = await self._store.snapshots.load(session_id, upto=sequence) or ABSENT
+        kept = await self._snapshots.load(session_id, upto=sequence) or ABSENT
         start = kept if known is None or known.session.sequence < kept.sequence else known.session
         loaded = await self._fold_in_steps(session_id, start, sequence)
-        if sequence - kept.sequence > _step(sequence):
+        if sequence - kept.sequence > kept_states.apart(sequence):
             await self.save(session_id, loaded.session)
         return loaded
 
@@ -100,7 +117,7 @@ class SessionRepository:
             session_id: Whose.
             sequence: The event; the log has come to it.
         """
-        kept = await self._store.snapshots.load(session_id, upto=sequence)
+        kept = await self._snapshots.load(session_id, upto=sequence)
         return (await self._fold(session_id, kept or ABSENT, sequence)).session
 
     async def state_before(self, first: Recorded) -> Session:
@@ -134,7 +151,7 @@ class SessionRepository:
         if anew:
             self.forget(session_id)
         cached = self.cached(session_id)
-        start = cached.session if cached else await self._store.snapshots.load(session_id)
+        start = cached.session if cached else await self._snapshots.load(session_id)
         loaded = await self._fold(session_id, start or ABSENT, None)
         if cached is None and start is not None:
             await self._states.weigh(session_id, loaded)
@@ -142,7 +159,7 @@ class SessionRepository:
             loaded.written, loaded.weighed = loaded.written + cached.written, cached.weighed
         self.cache(session_id, loaded)
         # Folded for a read or for a command, before this release or after it: once is enough.
-        if loaded.session.sequence - (start or ABSENT).sequence > _SNAPSHOT_EVERY:
+        if loaded.session.sequence - (start or ABSENT).sequence > kept_states.KEPT_EVERY:
             await self.save(session_id, loaded.session)
         return loaded
 
@@ -186,25 +203,12 @@ class SessionRepository:
             session_id: Whose.
             loaded: The state.
         """
-        row = await self._store.session_rows.session(session_id)
+        row = await self._rows.session(session_id)
         if row is not None:
             return loaded.session.sequence == row.sequence
         # The log of a shared scope, which has no row, may have the id.
-        newest = await self._store.log.read_newest(session_id, last=1)
+        newest = await self._log.read_newest(session_id, last=1)
         return loaded.session.sequence == (newest[0].sequence if newest else 0)
-
-    def snapshot_due(self, before: Session, after: Session) -> bool:
-        """Return whether the state after an append is to be kept in the store.
-
-        Kept states are further apart the longer the log is: all of them together stay in
-        proportion to it, and what a cold session folds stays within an eighth of its history.
-
-        Args:
-            before: The state before the append.
-            after: The state after it.
-        """
-        step = _step(after.sequence)
-        return before.sequence // step != after.sequence // step
 
     async def save(self, session_id: UUID, session: Session) -> None:
         """Keep a state in the store, if all of its events were understood.
@@ -218,7 +222,7 @@ class SessionRepository:
         """
         if session.unrecognised:
             return
-        await self._store.snapshots.save(session_id, session)
+        await self._snapshots.save(session_id, session)
 
     async def _fold(
         self, session_id: UUID, session: Session, upto: int | None, before: Session | None = None
@@ -237,12 +241,12 @@ class SessionRepository:
         reached = session.sequence
         digest, position, origins, written = genesis(session_id), 0, 0, 0
         while True:
-            page = await self._store.log.read(
+            page = await self._log.read(
                 session_id, after=after, upto=upto, limit=_PAGE, most_bytes=_PAGE_BYTES
             )
             for stored in page:
                 if stored.sequence > reached:
-                    recorded = self._store.codec.decode(stored)
+                    recorded = self._codec.decode(stored)
                     if recorded.sequence == 1:
                         if before is None:
                             before, origins = await self._before(recorded)
@@ -269,21 +273,16 @@ class SessionRepository:
         origin = _origin_of(first)
         while origin is not None and kept is None:
             line.append(origin)
-            kept = await self._store.snapshots.load(origin.session_id, upto=origin.sequence)
+            kept = await self._snapshots.load(origin.session_id, upto=origin.sequence)
             if kept is None:
-                (begun,) = await self._store.log.read(origin.session_id, limit=1)
-                origin = _origin_of(self._store.codec.decode(begun))
+                (begun,) = await self._log.read(origin.session_id, limit=1)
+                origin = _origin_of(self._codec.decode(begun))
         before = ABSENT
         for origin in reversed(line):
             start, kept = kept or ABSENT, None
             folded = await self._fold(origin.session_id, start, origin.sequence, before)
             before = inherited(folded.session)
         return before, len(line)
-
-
-def _step(sequence: int) -> int:
-    """Return how far kept states are apart near an event."""
-    return max(_SNAPSHOT_EVERY, (1 << sequence.bit_length()) // 16)
 
 
 def _origin_of(first: Recorded) -> Origin | None:

@@ -20,10 +20,17 @@ from application.commands.request import Caller, Outcome, ScopeRequest
 from application.errors import Busy, KeysTaken, StaleScope, VersionConflict
 from application.fan_out import FanOut
 from application.patience import left_of, waiting
+from application.ports.clock import Clock
 from application.ports.log.append import Append
+from application.ports.log.codec import Codec
+from application.ports.log.event_log import EventLog
 from application.ports.log.events import NewEvent, StoredEvent
-from application.ports.session.shared_state import ScopeOwner, ScopeVersion, SharedWrite
-from application.ports.store import Store
+from application.ports.session.shared_state import (
+    ScopeOwner,
+    ScopeVersion,
+    SharedState,
+    SharedWrite,
+)
 from application.projections.shared_state import shared_writes, user_scope
 from domain.log.chain import genesis, link, record_hash
 from domain.replacing import replace
@@ -39,7 +46,11 @@ class ScopeHandler:
     """Handles patches of shared scopes.
 
     Args:
-        store: Where events go.
+        log: Where events go.
+        shared_state: Knows the versions of scopes.
+        codec: Writes records, and reads them.
+        clock: Tells when a patch is decided.
+        answers: What requests with a key were answered.
         fan_out: Who hears of new events.
         largest: The most bytes of one record.
         hooks: Who is asked before a patch is decided.
@@ -48,19 +59,26 @@ class ScopeHandler:
 
     def __init__(
         self,
-        store: Store,
+        log: EventLog,
+        shared_state: SharedState,
+        codec: Codec,
+        clock: Clock,
+        answers: StoredAnswers,
         fan_out: FanOut,
         *,
         largest: int = 1024 * 1024,
         hooks: Hooks | None = None,
         patience: float = 5.0,
     ) -> None:
-        self._store = store
+        self._log = log
+        self._shared_state = shared_state
+        self._codec = codec
+        self._clock = clock
+        self._answers = answers
         self._patience = patience
         self._fan_out = fan_out
         self._hooks = hooks or Hooks()
-        self._answers = StoredAnswers(store)
-        self._encode = RecordEncoder(store, largest=largest)
+        self._encode = RecordEncoder(codec, clock, largest=largest)
         self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     async def handle(self, request: ScopeRequest) -> Outcome:
@@ -103,13 +121,13 @@ class ScopeHandler:
                 decided = erase(scope, command)
                 if not decided:
                     return scope.sequence
-                now = self._store.clock.now()
+                now = self._clock.now()
                 name, record = self._encode(asked, now, decided[0], None)
                 event = NewEvent(name, record, link(digest, record_hash(record)))
                 append = Append(scope_id, scope.sequence, [event], now, app=command.app)
                 append.scope = ScopeOwner(command.app, command.user)
                 try:
-                    position = await self._store.log.append(append)
+                    position = await self._log.append(append)
                 except VersionConflict:
                     continue
                 self._fan_out.publish(scope_id, append, position)
@@ -181,7 +199,7 @@ class ScopeHandler:
         scope, _, _ = await self._load(scope_id)
         for sequence, one in enumerate(append.events, append.before + 1):
             stored = StoredEvent(scope_id, sequence, 0, one.type, one.record, one.digest)
-            event = cast("ScopeEvent", self._store.codec.decode(stored).event)
+            event = cast("ScopeEvent", self._codec.decode(stored).event)
             scope = evolve(scope, sequence, event)
         made, version = await self._append_of(request, scope, append.events[-1].digest)
         own = len(append.events)
@@ -209,11 +227,11 @@ class ScopeHandler:
                     after=after,
                     position=position,
                     answer=answer,
-                    codec=self._store.codec,
+                    codec=self._codec,
                 ),
             )
         if append.events or append.keys:
-            written = await self._store.log.append(append)
+            written = await self._log.append(append)
             if append.events:
                 position = written
                 self._fan_out.publish(scope_id, append, position)
@@ -229,37 +247,37 @@ class ScopeHandler:
         self, request: ScopeRequest, scope: Scope, digest: bytes
     ) -> tuple[Append, int]:
         """Return what a patch comes to behind a state, and the version of the scope."""
-        store, scope_id, command = self._store, request.session_id, request.command
+        scope_id, command = request.session_id, request.command
         decided = decide(scope, command)
-        version = (await store.shared_state.scope(scope_id)).version
+        version = (await self._shared_state.scope(scope_id)).version
         if request.expected is not None and version not in request.expected:
             raise StaleScope(None, head=version)
-        now = store.clock.now()
+        now = self._clock.now()
         events: list[NewEvent] = []
         shared: list[SharedWrite] = []
         for offset, event in enumerate(decided):
             name, record = self._encode(request, now, event, None)
             digest = link(digest, record_hash(record))
             events.append(NewEvent(name, record, digest))
-            shared += shared_writes(command.app, command.user, event, offset, store.codec)
+            shared += shared_writes(command.app, command.user, event, offset, self._codec)
         append = Append(scope_id, scope.sequence, events, now, shared=shared, app=command.app)
         append.scope = ScopeOwner(command.app, command.user)
         return append, version
 
     async def _load(self, scope_id: UUID) -> tuple[Scope, bytes, int]:
         """Return the state at the end of a scope's log, with the digest and the position there."""
-        newest = await self._store.log.read_newest(scope_id, last=1)
+        newest = await self._log.read_newest(scope_id, last=1)
         if not newest:
             return UNOPENED, genesis(scope_id), 0
         (end,) = newest
         # Most often the first event is the one that opened it, and nothing else changed it since.
-        (first,) = await self._store.log.read(scope_id, limit=1)
-        opened: object = self._store.codec.decode(first).event
+        (first,) = await self._log.read(scope_id, limit=1)
+        opened: object = self._codec.decode(first).event
         erased = False
         if not isinstance(opened, ScopeOpened):
-            turns = await self._store.log.read_newest(scope_id, last=1, types=_TURNS)
+            turns = await self._log.read_newest(scope_id, last=1, types=_TURNS)
             erased = bool(turns) and first.type in _TURNS
-            opened = self._store.codec.decode(turns[0]).event if turns else None
+            opened = self._codec.decode(turns[0]).event if turns else None
         scope = replace(
             UNOPENED,
             sequence=end.sequence,

@@ -16,16 +16,17 @@ from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Caller
 from application.commands.scope_handler import ScopeHandler
+from application.erasure.keys_in_force import KeysInForce
 from application.erasure.planning import ErasurePlanner
-from application.erasure.plans import ErasurePlan, SharedKeys
+from application.erasure.plans import ErasurePlan
 from application.ports.blobs.blob import BlobOwner
+from application.ports.blobs.freeing import BlobFreeing
 from application.ports.log.erasures import Erasures, PendingErasure
-from application.ports.store import Store
 from application.projections.shared_state import user_scope
+from application.reads.event_reader import EventReader
 from application.reads.transcript.transcripts import Transcripts
 from domain.errors import UnderLegalHold
-from domain.scope.rules import EraseScope, PatchScope
-from domain.scope.state_keys import scope_of
+from domain.scope.rules import EraseScope
 from domain.session.commands import EraseSession
 from domain.session.events import SessionErased
 
@@ -35,7 +36,8 @@ _PAGE = 200
 _ROUNDS = 20
 _SOON = 0.2
 _LATER = 15.0
-_BY_ITSELF = Caller("system", "erasure")
+BY_ITSELF = Caller("system", "erasure")
+"""Who erases what was marked before."""
 _A_STEP = 0.092
 """Seconds for each step with the pause behind it: 10,000 events are gone within two seconds."""
 _SHORTEST_PAUSE = 0.04
@@ -54,8 +56,11 @@ class Erasing:
     """Erases.
 
     Args:
-        store: Where sessions are.
+        plans: Says what an erasure comes to before it is done.
         erasures: Carries out what was said.
+        keys: Settles the keys that erased sessions have given values.
+        blobs: What erased sessions named.
+        events: Reads what was said.
         repository: Loads the states of sessions.
         handler: Has sessions say that they are erased.
         scope_handler: Writes the keys that sessions share.
@@ -65,23 +70,27 @@ class Erasing:
 
     def __init__(
         self,
-        store: Store,
+        plans: ErasurePlanner,
         erasures: Erasures,
+        keys: KeysInForce,
+        blobs: BlobFreeing,
+        events: EventReader,
         repository: SessionRepository,
         handler: CommandHandler,
         scope_handler: ScopeHandler,
         transcripts: Transcripts,
         forget_user: Sequence[Callable[[str, str], Awaitable[None]]] = (),
     ) -> None:
-        self._store = store
+        self.plans = plans
         self._erasures = erasures
+        self._keys = keys
+        self._blobs = blobs
+        self._events = events
         self._repository = repository
         self._handler = handler
         self._scope_handler = scope_handler
         self._transcripts = transcripts
         self._forget_user = forget_user
-        self.plans = ErasurePlanner(store.session_rows, erasures, repository)
-        """Says what an erasure comes to before it is done."""
 
     async def carry_out(
         self,
@@ -156,14 +165,14 @@ class Erasing:
         events = 0
         async for count in self._erase_log(scope_id):
             events += count
-        while await self._store.blobs.forget_unnamed(BlobOwner(app, user), _BLOBS_AT_ONCE):
+        while await self._blobs.forget_unnamed(BlobOwner(app, user), _BLOBS_AT_ONCE):
             pass
         for forget in self._forget_user:
             await forget(app, user)
         return events
 
     async def _carry_out(self, session_id: UUID, command: EraseSession) -> AsyncGenerator[int]:
-        await self._settle_keys(session_id, command.shared_keys)
+        await self._keys.settle(session_id, command.shared_keys)
         async for count in self._erase_log(session_id):
             yield count
         self._forget(session_id)
@@ -179,24 +188,9 @@ class Erasing:
             pause = max(_A_STEP - took, _SHORTEST_PAUSE)
             await asyncio.sleep(min(_RESTS * took, pause) if left else 0)
             yield erased
-        while await self._store.blobs.let_go(log_id, _BLOBS_AT_ONCE):
+        while await self._blobs.let_go(log_id, _BLOBS_AT_ONCE):
             pass
         await self._erasures.finish(log_id)
-
-    async def _settle_keys(self, session_id: UUID, shared_keys: SharedKeys) -> None:
-        """Write values in force anew in the log of their scope, or delete them."""
-        keys = await self._erasures.keys_in_force(session_id)
-        row = await self._store.session_rows.session(session_id) if keys else None
-        if row is None:
-            return
-        for one in keys:
-            user = row.user if scope_of(one.key) == "user" else None
-            if shared_keys == "erased":
-                patch = PatchScope(app=row.app, user=user, delete=(one.key,))
-            else:
-                value = self._store.codec.from_json(one.value)
-                patch = PatchScope(app=row.app, user=user, set={one.key: value})
-            await self._scope_handler.handle(_BY_ITSELF.patches(patch))
 
     def _forget(self, session_id: UUID) -> None:
         self._repository.forget(session_id)
@@ -211,8 +205,8 @@ class Erasing:
 
     async def _resume(self, pending: PendingErasure) -> None:
         log_id = pending.log_id
-        said = await self._store.log.read(log_id, after=pending.upto - 1, limit=1)
-        event = self._store.codec.decode(said[0]).event if said else None
+        said = await self._events.at(log_id, pending.upto)
+        event = None if said is None else said.event
         if not isinstance(event, SessionErased):
             async for _ in self._erase_log(log_id):
                 pass
@@ -220,7 +214,7 @@ class Erasing:
         command = EraseSession(reason=event.reason, shared_keys=event.shared_keys)
         try:
             for fork in await self._erasures.forks_of(log_id):
-                await self._mark(_BY_ITSELF, fork.session_id, command, is_asked=False)
+                await self._mark(BY_ITSELF, fork.session_id, command, is_asked=False)
         except UnderLegalHold:
             # It reads what was said through this one: both stay until it is released.
             return

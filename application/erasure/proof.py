@@ -12,11 +12,13 @@ from typing import Any
 from uuid import UUID
 
 from application.errors import NotErased
+from application.ports.clock import Clock
+from application.ports.log.event_log import EventLog
 from application.ports.log.events import StoredEvent
 from application.ports.log.transparency import SignedHead, SignedHeads
-from application.ports.store import Store
+from application.ports.session.session_rows import RowLookup
 from application.reads.evidence.transparency import TransparencyLog
-from application.transfer.exports import Exports
+from application.transfer.exporting.log_files import LogFiles
 from domain.errors import CairnError, SessionNotFound
 from domain.log.erased_records import ERASING
 from domain.values import rfc3339
@@ -28,17 +30,30 @@ class ErasureProofs:
     """Makes proofs.
 
     Args:
-        store: Where the logs are.
-        exports: Makes lines of them.
+        store: The id of the store, for whoever reads a proof elsewhere.
+        log: What is erased, and what says so.
+        rows: Which sessions there are.
+        clock: Tells when a proof is made.
+        files: Makes lines of them.
         transparency: The tree over the log.
         heads: What was signed of it.
     """
 
     def __init__(
-        self, store: Store, exports: Exports, transparency: TransparencyLog, heads: SignedHeads
+        self,
+        store: str,
+        log: EventLog,
+        rows: RowLookup,
+        clock: Clock,
+        files: LogFiles,
+        transparency: TransparencyLog,
+        heads: SignedHeads,
     ) -> None:
         self._store = store
-        self._exports = exports
+        self._log = log
+        self._rows = rows
+        self._clock = clock
+        self._files = files
         self._transparency = transparency
         self._heads = heads
 
@@ -59,7 +74,7 @@ class ErasureProofs:
             SessionNotFound: There is none.
             NotErased: It is not erased.
         """
-        if await self._store.session_rows.session(session_id) is None:
+        if await self._rows.session(session_id) is None:
             raise SessionNotFound
         async with aclosing(self.lines([session_id])) as lines:
             async for line in lines:
@@ -78,16 +93,16 @@ class ErasureProofs:
         said = [await self._said(log_id) for log_id in dict.fromkeys(log_ids)]
         yield _line(await self._beginning(said))
         for event in said:
-            file = await self._exports.log(event.session_id)
+            file = await self._files.log(event.session_id)
             async for piece in file.pieces():
                 yield piece
 
     async def _said(self, log_id: UUID) -> StoredEvent:
         """Return the event that says that a log is erased."""
-        found = await self._store.log.read_newest(log_id, last=1, types=tuple(ERASING))
+        found = await self._log.read_newest(log_id, last=1, types=tuple(ERASING))
         if found:
             return found[0]
-        if not await self._store.log.read(log_id, limit=1):
+        if not await self._log.read(log_id, limit=1):
             raise SessionNotFound(f"there is no session {log_id}")
         raise NotErased(f"session {log_id} is not erased, so there is nothing to prove")
 
@@ -99,12 +114,12 @@ class ErasureProofs:
             # There is no key any more, or the log is not what was signed.
             after = None
         before = next(iter(await self._heads.page(min(positions), 1)), None)
-        size = await self._store.log.head() if after is None else after.head.size
+        size = await self._log.head() if after is None else after.head.size
         proofs = [await self._transparency.inclusion(one.position, size) for one in said]
         told: dict[str, Any] = {
             "cairn_erasure": FORMAT,
-            "store": self._store.identity,
-            "made_at": rfc3339(self._store.clock.now()),
+            "store": self._store,
+            "made_at": rfc3339(self._clock.now()),
             "logs": [str(one.session_id) for one in said],
             "checkpoint_before": _note(before),
             "checkpoint": _note(after),

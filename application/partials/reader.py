@@ -8,8 +8,10 @@ from application.errors import StoreUnavailable
 from application.fan_out import FanOut
 from application.partials.partial import Key, Mark, Partial, Piece
 from application.partials.session_partials import RECORDING, SessionPartials, ending_of
-from application.ports.session.partials import Ending
-from application.ports.store import Store
+from application.ports.log.announcer import Announcer
+from application.ports.log.session_logs import SessionLogs
+from application.ports.session.partials import Ending, PartialStore
+from application.ports.session.session_rows import RowLookup
 
 _READ = 500
 _READ_BYTES = 256 * 1024
@@ -20,12 +22,25 @@ class PartialReader:
     """Brings what this process knows of a session up to date with what is kept and recorded.
 
     Args:
-        store: Where pieces and the log are.
+        log: What is recorded.
+        rows: How far sessions have come.
+        kept: The pieces that are kept.
+        announcer: Tells whether other processes take pieces too.
         fan_out: What this process knows.
     """
 
-    def __init__(self, store: Store, fan_out: FanOut) -> None:
-        self._store = store
+    def __init__(
+        self,
+        log: SessionLogs,
+        rows: RowLookup,
+        kept: PartialStore,
+        announcer: Announcer,
+        fan_out: FanOut,
+    ) -> None:
+        self._log = log
+        self._rows = rows
+        self._kept = kept
+        self._announcer = announcer
         self._fan_out = fan_out
 
     async def at(self, session_id: UUID, sequence: int, turn_id: str) -> list[Piece]:
@@ -41,7 +56,7 @@ class PartialReader:
         """
         session = self._fan_out.partials.get(session_id) or SessionPartials(session_id)
         known = session.joined and session.checked >= sequence
-        if not known or self._store.announcer.others:
+        if not known or self._announcer.others:
             await self.refresh(session, sequence)
         if session.turn_id != turn_id:
             return []
@@ -58,11 +73,11 @@ class PartialReader:
             StoreUnavailable: The database did not answer in time.
         """
         session_id, book = session.session_id, self._fan_out.partials
-        kept = await self._store.partials.read(session_id)
-        if not (kept or session.messages or session.early or self._store.announcer.others):
+        kept = await self._kept.read(session_id)
+        if not (kept or session.messages or session.early or self._announcer.others):
             session.joined, session.checked = True, max(session.checked, reached)
             return
-        row = await self._store.session_rows.session(session_id)
+        row = await self._rows.session(session_id)
         head, turn_id = (0, None) if row is None else (row.sequence, row.turn_id)
         began = [one.piece.since for one in (*kept, *session.early) if one.turn_id == turn_id]
         began += [partial.since for partial in session.messages.values()]
@@ -103,7 +118,7 @@ class PartialReader:
             session.look_at = monotonic()
             raise
         # What another process has taken a moment before is kept a moment later.
-        if session.early or (first and self._store.announcer.others):
+        if session.early or (first and self._announcer.others):
             self._fan_out.partials.look_soon(session)
         return session.checked >= head
 
@@ -112,7 +127,7 @@ class PartialReader:
     ) -> list[Ending]:
         endings: list[Ending] = []
         while after < head:
-            page = await self._store.log.read_page(
+            page = await self._log.read_page(
                 session_id,
                 after=after,
                 upto=head,

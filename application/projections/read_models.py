@@ -13,12 +13,13 @@ and, instead of switching, compares at one moment, while the server goes on writ
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
 
 from application.commands.repository import SessionRepository
+from application.ports.log.codec import Codec
+from application.ports.log.session_logs import SessionLogs
 from application.ports.read_models.logged import LoggedEvent
 from application.ports.read_models.made import Made
 from application.ports.read_models.progress import (
@@ -28,7 +29,7 @@ from application.ports.read_models.progress import (
     RebuildProgress,
 )
 from application.ports.read_models.shadow import Shadow, Shadows
-from application.ports.store import Store
+from application.ports.session.session_rows import RowLookup
 from application.projections.log_folds import LogFold
 from application.projections.session_row import PROJECTION_VERSION
 from domain.session.state import FORMAT, Session
@@ -99,16 +100,20 @@ class ReadModels:
     """Rebuilds the read models of a store, or says whether they are what the log says.
 
     Args:
-        store: Where the log is.
+        log: What they follow from.
+        codec: Reads it.
+        rows: How far sessions have come.
         shadows: Where they are made anew.
         timers: How long turns may be silent or run: rows say when a session needs the clock.
     """
 
-    def __init__(self, store: Store, shadows: Shadows, timers: Timers) -> None:
-        self._codec = store.codec
+    def __init__(
+        self, log: SessionLogs, codec: Codec, rows: RowLookup, shadows: Shadows, timers: Timers
+    ) -> None:
+        self._codec = codec
         self._shadows = shadows
         self._timers = timers
-        self._repository = SessionRepository(replace(store, snapshots=_NoKeptStates()))
+        self._repository = SessionRepository(log, codec, rows, _NoKeptStates())
         self._unfoldable: set[UUID] = set()
 
     async def run(self, *, verify: bool = False) -> AsyncGenerator[Rebuilding | Rebuilt]:

@@ -4,7 +4,8 @@ import logging
 from uuid import UUID
 
 from application.commands.repository import SessionRepository
-from application.ports.store import Store
+from application.ports.log.codec import Codec
+from application.ports.session.session_rows import OutdatedRows
 from application.projections.session_row import PROJECTION_VERSION, session_row
 from domain.timers import Timers
 
@@ -21,22 +22,24 @@ class RowRebuilder:
     projected once more, and for the last time when the older one has gone.
 
     Args:
-        store: Where the rows are.
+        rows: Where they are.
+        codec: Writes them.
         repository: Folds the states that they are made of.
         timers: How long turns may be silent or run.
     """
 
-    def __init__(self, store: Store, repository: SessionRepository, timers: Timers) -> None:
-        self._store = store
+    def __init__(
+        self, rows: OutdatedRows, codec: Codec, repository: SessionRepository, timers: Timers
+    ) -> None:
+        self._rows = rows
+        self._codec = codec
         self._repository = repository
         self._timers = timers
         self._failed: set[UUID] = set()
 
     async def round(self) -> float:
         """Project some rows anew, and return the seconds until the next look."""
-        older = await self._store.session_rows.rows_older_than(
-            PROJECTION_VERSION, _BATCH + len(self._failed)
-        )
+        older = await self._rows.rows_older_than(PROJECTION_VERSION, _BATCH + len(self._failed))
         for session_id, sequence in older:
             if session_id not in self._failed:
                 await self._project(session_id, sequence)
@@ -45,10 +48,10 @@ class RowRebuilder:
     async def _project(self, session_id: UUID, sequence: int) -> None:
         try:
             loaded = await self._repository.load_at(session_id, sequence)
-            row = session_row(session_id, loaded.session, self._store.codec, self._timers)
+            row = session_row(session_id, loaded.session, self._codec, self._timers)
         except Exception:
             # One log that cannot be folded must not keep all other rows from being made.
             self._failed.add(session_id)
             _logger.exception("the row of session %s cannot be projected", session_id)
             return
-        await self._store.session_rows.replace_row(session_id, sequence, row)
+        await self._rows.replace_row(session_id, sequence, row)

@@ -6,11 +6,12 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from application.commands.repository import SessionRepository
+from application.ports.log.codec import Codec
 from application.ports.log.events import StoredEvent
-from application.ports.session.shared_state import KeyWrite
-from application.ports.store import Store
+from application.ports.log.session_logs import SessionLogs
+from application.ports.session.shared_state import KeyWrite, SharedState
 from application.projections.shared_state import scope_id
-from application.reads.erased import gone
+from application.reads.readable import ErasedSessions
 from domain.errors import SessionNotFound
 from domain.scope.state_keys import scope_of
 from domain.session.content.key_writes import recorded_key_writes
@@ -59,12 +60,25 @@ class KeyHistories:
     """Reads who set and who deleted keys.
 
     Args:
-        store: Where the logs and the shared keys are.
+        log: Where the keys of sessions were written.
+        shared_state: Where those are that sessions share.
+        codec: Reads their values.
+        erased: Refuses erased sessions.
         repository: Loads the states of sessions.
     """
 
-    def __init__(self, store: Store, repository: SessionRepository) -> None:
-        self._store = store
+    def __init__(
+        self,
+        log: SessionLogs,
+        shared_state: SharedState,
+        codec: Codec,
+        erased: ErasedSessions,
+        repository: SessionRepository,
+    ) -> None:
+        self._log = log
+        self._shared_state = shared_state
+        self._codec = codec
+        self._erased = erased
         self._repository = repository
 
     async def of_session(
@@ -85,12 +99,13 @@ class KeyHistories:
         if lifecycle.phase == "absent":
             raise SessionNotFound
         if lifecycle.phase == "erased":
-            raise await gone(self._store, session_id)
+            raise await self._erased.refusal(session_id)
         kind = scope_of(key)
         if kind in ("app", "user"):
             user = lifecycle.owner.user if kind == "user" else None
             return await self.of_scope(lifecycle.owner.app, user, key, before=before, limit=limit)
-        writes = await own_writes(self._store, session_id, key, before=before, limit=limit)
+        events = await self._log.key_writes(session_id, key, before=before, limit=limit)
+        writes = [one for event in events if (one := own_write(event, key, self._codec))]
         return KeyHistory(writes, "sequence", lifecycle.forked_from)
 
     async def of_scope(
@@ -105,30 +120,21 @@ class KeyHistories:
             before: Only writes at a lower position.
             limit: The most.
         """
-        found = await self._store.shared_state.key_history(
+        found = await self._shared_state.key_history(
             scope_id(app, user), key, before=before, limit=limit
         )
-        return KeyHistory(shared_writes(self._store, found), "position")
+        return KeyHistory(shared_writes(found, self._codec), "position")
 
 
-async def own_writes(
-    store: Store, session_id: UUID, key: str, *, before: int | None, limit: int
-) -> list[Write]:
-    """Return the writes to a plain key of a session, the newest first.
+def own_write(event: StoredEvent, key: str, codec: Codec) -> Write | None:
+    """Return the write of an event to a plain key; None when its record says no such thing.
 
     Args:
-        store: Where its log is.
-        session_id: Which session.
+        event: Of the session.
         key: Without a prefix.
-        before: Only writes with a lower sequence.
-        limit: The most.
+        codec: Reads the record.
     """
-    events = await store.log.key_writes(session_id, key, before=before, limit=limit)
-    return [write for event in events if (write := _own(store, event, key)) is not None]
-
-
-def _own(store: Store, event: StoredEvent, key: str) -> Write | None:
-    record = store.codec.from_json(event.record)
+    record = codec.from_json(event.record)
     written = recorded_key_writes(record["data"])
     deleted = key in written.delete
     if not deleted and key not in written.set:
@@ -145,17 +151,17 @@ def _own(store: Store, event: StoredEvent, key: str) -> Write | None:
     )
 
 
-def shared_writes(store: Store, writes: Sequence[KeyWrite]) -> list[Write]:
+def shared_writes(writes: Sequence[KeyWrite], codec: Codec) -> list[Write]:
     """Return writes to a shared key in the same form.
 
     Args:
-        store: Whose codec reads their values.
         writes: As the read model has them.
+        codec: Reads their values.
     """
     return [
         Write(
             deleted=one.value is None,
-            value=None if one.value is None else store.codec.from_json(one.value),
+            value=None if one.value is None else codec.from_json(one.value),
             at=one.at,
             actor=one.actor,
             session_id=one.session_id,

@@ -6,7 +6,7 @@ from uuid import UUID
 from application.errors import BeforeFirstEvent, CursorAhead
 from application.ports.session.listing import ListedSession
 from application.ports.session.session_row import NEVER
-from application.ports.store import Store
+from application.reads.event_reader import EventReader
 from domain.counted import counted
 from domain.session.events import Recorded
 from domain.values import rfc3339
@@ -19,12 +19,11 @@ class Moments:
     """Finds what the newest event of a session was at a moment.
 
     Args:
-        store: Where the log is.
+        events: Reads them.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._log = store.log
-        self._codec = store.codec
+    def __init__(self, events: EventReader) -> None:
+        self._events = events
 
     async def sequence_at(self, row: ListedSession, at: Moment | None) -> int:
         """Return the sequence of the last event at or before a moment.
@@ -78,6 +77,11 @@ class Moments:
         Args:
             session_id: Whose log.
             sequence: Which event.
+
+        Raises:
+            LookupError: It has not come to it.
         """
-        (stored,) = await self._log.read(session_id, after=sequence - 1, upto=sequence, limit=1)
-        return self._codec.decode(stored)
+        found = await self._events.at(session_id, sequence)
+        if found is None:
+            raise LookupError(f"session {session_id} has no event {sequence}")
+        return found

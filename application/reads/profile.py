@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from application.ports.store import Store
+from application.reads.event_reader import EventReader
 from domain.log.canonical import digest_of
 from domain.session.events import ProfileCaptured, ProfileRefreshed
 from domain.session.state import Profile
@@ -44,19 +44,17 @@ def profile_digest(name: str, body: str, profile: Mapping[str, Any]) -> str:
     return digest_of({"body": body, "name": name, "profile": profile})
 
 
-async def read_profile(store: Store, session_id: UUID, profile: Profile) -> Persona | None:
+async def read_profile(events: EventReader, session_id: UUID, profile: Profile) -> Persona | None:
     """Return what a persona says; None if the log does not have it.
 
     Args:
-        store: Where the log is.
+        events: Reads the log.
         session_id: Whose persona.
         profile: What the state keeps of it.
     """
-    at = profile.sequence
-    stored = await store.log.read(session_id, after=at - 1, upto=at, limit=1)
-    if not stored:
+    recorded = await events.at(session_id, profile.sequence)
+    if recorded is None:
         return None
-    recorded = store.codec.decode(stored[0])
     match recorded.event:
         case ProfileCaptured() | ProfileRefreshed() as event:
             return Persona(

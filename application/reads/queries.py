@@ -8,13 +8,15 @@ from uuid import UUID
 from application.commands.repository import SessionRepository
 from application.commands.states.loaded import Loaded
 from application.errors import BeforeFirstEvent
+from application.ports.log.codec import Codec
 from application.ports.session.listing import After, ListedSession, SessionFilter, SessionOrder
-from application.ports.store import Store
+from application.ports.session.session_rows import SessionLists
+from application.ports.session.shared_state import SharedState
 from application.projections.session_document import session_document
 from application.projections.shared_state import app_scope, user_scope
-from application.reads.erased import refuse_erased
 from application.reads.moments import Moment, Moments
 from application.reads.query_results import PastSession, Snapshot, TranscriptRead
+from application.reads.readable import ReadableSessions
 from application.reads.transcript.entry_json import EntryJson
 from application.reads.transcript.transcripts import Transcripts
 from domain.errors import AmbiguousName, MessageNotFound, SessionNotFound
@@ -28,18 +30,32 @@ class Queries:
     """Reads.
 
     Args:
-        store: Where everything is.
+        rows: What lists show.
+        shared_state: The keys that sessions share.
+        codec: Reads JSON that is stored.
+        readable: Refuses what is erased.
+        moments: Finds what was the newest event at a time.
         repository: Loads the states of sessions.
         transcripts: Who folds what readers see.
     """
 
     def __init__(
-        self, store: Store, repository: SessionRepository, transcripts: Transcripts
+        self,
+        rows: SessionLists,
+        shared_state: SharedState,
+        codec: Codec,
+        readable: ReadableSessions,
+        moments: Moments,
+        repository: SessionRepository,
+        transcripts: Transcripts,
     ) -> None:
-        self._store = store
+        self._rows = rows
+        self._shared_state = shared_state
+        self._codec = codec
+        self._readable = readable
+        self._moments = moments
         self._repository = repository
         self._transcripts = transcripts
-        self._moments = Moments(store)
 
     async def session(self, session_id: UUID) -> ListedSession:
         """Return a session as lists show it.
@@ -47,10 +63,7 @@ class Queries:
         Raises:
             SessionNotFound: There is none, or it was deleted.
         """
-        row = await self._store.session_rows.session(session_id)
-        if row is None:
-            raise SessionNotFound
-        await refuse_erased(self._store, row)
+        row = await self._readable.row(session_id)
         if row.status == "deleted":
             raise SessionNotFound("the session was deleted; only its events can still be read")
         return row
@@ -63,10 +76,7 @@ class Queries:
             CursorAhead: The session has not come to that sequence.
             BeforeFirstEvent: The session had not begun at that time.
         """
-        row = await self._store.session_rows.session(session_id)
-        if row is None:
-            raise SessionNotFound
-        await refuse_erased(self._store, row)
+        row = await self._readable.row(session_id)
         return await self._moments.sequence_at(row, at)
 
     async def sequence_before(self, session_id: UUID, time: datetime) -> int:
@@ -112,7 +122,7 @@ class Queries:
             SessionNotFound: There is none.
             AmbiguousName: There are several, each in an app of its own.
         """
-        found = await self._store.session_rows.called(external_id, _CANDIDATES)
+        found = await self._rows.called(external_id, _CANDIDATES)
         found = [one for one in found if one.status not in ("deleted", "erased")] or found
         if not found:
             raise SessionNotFound("no session has this external id")
@@ -125,7 +135,7 @@ class Queries:
         self, where: SessionFilter, order: SessionOrder, after: After | None, limit: int
     ) -> Sequence[ListedSession]:
         """Return a page of sessions."""
-        return await self._store.session_rows.sessions(where, order, after, limit)
+        return await self._rows.sessions(where, order, after, limit)
 
     async def snapshot(self, session_id: UUID, at: Moment | None = None) -> Snapshot:
         """Return a session as it is, or as it was after a past event.
@@ -225,14 +235,14 @@ class Queries:
     def _listed_epoch(self, row: ListedSession) -> int | None:
         """Return the epoch that a row tells; None when the row is damaged."""
         try:
-            epoch: int = self._store.codec.from_json(row.doc)["epoch"]
+            epoch: int = self._codec.from_json(row.doc)["epoch"]
         except (ValueError, TypeError, KeyError):
             return None
         return epoch
 
     def _begin_of(self, entry_id: str) -> bytes:
         """Return what the JSON of an entry begins with; each has an id of its own."""
-        return b'{"id":%s,' % self._store.codec.to_json(entry_id)
+        return b'{"id":%s,' % self._codec.to_json(entry_id)
 
     async def state(
         self, session_id: UUID, at: Moment | None = None
@@ -258,7 +268,7 @@ class Queries:
         loaded = await self._repository.load_at(session_id, sequence)
         shared: dict[str, bytes] = {}
         for scope in scopes:
-            shared |= (await self._store.shared_state.scope(scope, at=loaded.position)).values
+            shared |= (await self._shared_state.scope(scope, at=loaded.position)).values
         return loaded, self._whole_state(loaded, shared)
 
     async def _newest(
@@ -267,16 +277,16 @@ class Queries:
         # What one patch wrote to all three scopes is seen in all of them, or in none.
         for _ in range(_LOOKS):
             loaded = await self._repository.load(session_id)
-            sequence, shared = await self._store.shared_state.shared_with(session_id, scopes)
+            sequence, shared = await self._shared_state.shared_with(session_id, scopes)
             if sequence == loaded.session.sequence:
                 return loaded, self._whole_state(loaded, shared)
         # Somebody never stops writing to it.
-        sequence, shared = await self._store.shared_state.shared_with(session_id, scopes)
+        sequence, shared = await self._shared_state.shared_with(session_id, scopes)
         loaded = await self._repository.load_at(session_id, sequence)
         return loaded, self._whole_state(loaded, shared)
 
     def _whole_state(self, loaded: Loaded, shared: Mapping[str, bytes]) -> Mapping[str, Any]:
-        from_json = self._store.codec.from_json
+        from_json = self._codec.from_json
         return {**loaded.session.state} | {key: from_json(value) for key, value in shared.items()}
 
 

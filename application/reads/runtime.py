@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from application.ports.store import Store
+from application.reads.event_reader import EventReader
 from domain.session.events import RuntimeReported
 from domain.session.state import ModelOverride, Runtime, Session
 from domain.values import OfferedModel
@@ -26,22 +26,20 @@ class Report:
     at: datetime
 
 
-async def read_runtime(store: Store, session_id: UUID, runtime: Runtime | None) -> Report | None:
+async def read_runtime(
+    events: EventReader, session_id: UUID, runtime: Runtime | None
+) -> Report | None:
     """Return all that a runtime has said of itself; None when the log does not have it.
 
     Args:
-        store: Where the log is.
+        events: Reads the log.
         session_id: Whose runtime.
         runtime: What the state keeps of it.
     """
     if runtime is None:
         return None
-    at = runtime.sequence
-    stored = await store.log.read(session_id, after=at - 1, upto=at, limit=1)
-    if not stored:
-        return None
-    recorded = store.codec.decode(stored[0])
-    if not isinstance(recorded.event, RuntimeReported):
+    recorded = await events.at(session_id, runtime.sequence)
+    if recorded is None or not isinstance(recorded.event, RuntimeReported):
         return None
     return Report(recorded.event, recorded.sequence, recorded.at)
 

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from application.errors import CursorAhead
-from application.ports.store import Store
+from application.ports.log.codec import Codec
+from application.ports.log.whole_log import WholeLog
+from application.ports.session.shared_state import SharedState as SharedStatePort
 from application.projections.shared_state import scope_id
 
 
@@ -24,11 +26,15 @@ class Scopes:
     """Reads shared state; it is patched by `application/commands/scope_handler.py`.
 
     Args:
-        store: Where it is.
+        log: Says how far it has come.
+        shared_state: Where the keys are.
+        codec: Reads their values.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, log: WholeLog, shared_state: SharedStatePort, codec: Codec) -> None:
+        self._log = log
+        self._shared_state = shared_state
+        self._codec = codec
 
     async def read(
         self, app: str, user: str | None = None, *, at: int | None = None
@@ -43,9 +49,9 @@ class Scopes:
         Raises:
             CursorAhead: The log has not come to that position.
         """
-        if at is not None and at > (head := await self._store.log.head()):
+        if at is not None and at > (head := await self._log.head()):
             raise CursorAhead(None, head=head, cursor=at)
-        scope = await self._store.shared_state.scope(scope_id(app, user), at=at)
-        from_json = self._store.codec.from_json
+        scope = await self._shared_state.scope(scope_id(app, user), at=at)
+        from_json = self._codec.from_json
         values = {key: from_json(value) for key, value in scope.values.items()}
         return SharedState(scope.version, values)

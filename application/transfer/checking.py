@@ -8,13 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from application.ports.log.codec import Codec
-from application.ports.log.events import StoredEvent
+from application.ports.log.session_logs import SessionLogs
+from application.ports.session.session_rows import RowLookup
 from application.ports.session.shared_state import ScopeOwner
-from application.ports.store import Store
 from application.projections.shared_state import scope_id
 from application.transfer.blob_files import planned_of
 from application.transfer.bundles import FILE_NAME, place_of
-from application.transfer.lines import FileFault, Header, Line, event_of, header_of
+from application.transfer.lines import FileFault, Header, event_of, header_of, stored_of
 from application.transfer.log_check import LogCheck, LogRefused, SpellingFault
 from application.transfer.plans import (
     ImportPlan,
@@ -41,12 +41,18 @@ class Checker:
     """Plans an import.
 
     Args:
-        store: Where it would go.
+        log: What is there already.
+        codec: Reads records.
+        rows: Which sessions there are.
         spelling_fault: Judges records.
     """
 
-    def __init__(self, store: Store, spelling_fault: SpellingFault) -> None:
-        self._store = store
+    def __init__(
+        self, log: SessionLogs, codec: Codec, rows: RowLookup, spelling_fault: SpellingFault
+    ) -> None:
+        self._log = log
+        self._codec = codec
+        self._rows = rows
         self._spelling_fault = spelling_fault
 
     async def plan(self, bundle: LogBundle, *, quarantine: bool) -> ImportPlan:
@@ -99,7 +105,7 @@ class Checker:
             raise LogRefused("wrong_place", f"by what it says its place is {place}")
         kind: Any = place.partition("/")[0]
         log = PlannedLog(source, header, kind)
-        first: object = _decoded(self._store.codec, header.session_id, event)
+        first: object = self._codec.decode(stored_of(header.session_id, event)).event
         origin = None
         if isinstance(first, SessionCreated):
             if first.lineage is not None:
@@ -123,11 +129,9 @@ class Checker:
     async def _look_through(self, plan: ImportPlan, log: PlannedLog, *, quarantine: bool) -> None:
         """Check a log from its first event to its last, and against what the store has of it."""
         log_id = log.header.session_id
-        newest = await self._store.log.read_newest(log_id, last=1)
+        newest = await self._log.read_newest(log_id, last=1)
         stored_head = newest[0].sequence if newest else 0
-        reading = LogCheck(
-            log.header, {stored_head}, self._read, self._store.codec, self._spelling_fault
-        )
+        reading = LogCheck(log.header, {stored_head}, self._read, self._codec, self._spelling_fault)
         for _ in reading.steps(_events_of(log.source)):
             await asyncio.sleep(0)
         plan.shared += reading.shared
@@ -143,7 +147,7 @@ class Checker:
         stored_digest = newest[0].digest
         met = reading.digests.get(stored_head)
         if stored_head >= log.header.head:
-            (there,) = await self._store.log.read(log_id, after=log.header.head - 1, limit=1)
+            (there,) = await self._log.read(log_id, after=log.header.head - 1, limit=1)
             stored_digest, met = there.digest, log.header.digest
         await self._join(log, stored_head, same=stored_digest == met)
 
@@ -155,7 +159,7 @@ class Checker:
         log.start = min(stored_head, head)
         if log.kind != "sessions":
             return
-        row = await self._store.session_rows.session(log_id)
+        row = await self._rows.session(log_id)
         is_held = row is not None and row.held is not None
         if log.is_held and not is_held:
             raise LogRefused("another_chain", "the store has this session without the damage")
@@ -178,9 +182,9 @@ class Checker:
         there = found.get((origin_id, sequence))
         if there is None:
             # A store may have gone on behind the file of the origin.
-            stored = await self._store.log.read(origin_id, after=sequence - 1, limit=1)
+            stored = await self._log.read(origin_id, after=sequence - 1, limit=1)
             there = stored[0].digest if stored else None
-        row = await self._store.session_rows.session(origin_id)
+        row = await self._rows.session(origin_id)
         if row is not None and row.status == "erased":
             code = "erased_origin"
             detail = f"it is a fork of {origin_id}, which is erased here"
@@ -197,7 +201,7 @@ class Checker:
 
     def _read(self, raw: bytes) -> Any:
         try:
-            return self._store.codec.from_json(raw)
+            return self._codec.from_json(raw)
         except ValueError:
             return decoded(raw)
 
@@ -288,8 +292,3 @@ def _hex(text: str) -> bytes:
         return bytes.fromhex(text)
     except ValueError:
         return b""
-
-
-def _decoded(codec: Codec, log_id: UUID, line: Line) -> object:
-    stored = StoredEvent(log_id, line.sequence, line.position, line.type, line.record, line.digest)
-    return codec.decode(stored).event

@@ -15,7 +15,10 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Caller
 from application.commands.scope_handler import ScopeHandler
 from application.fan_out import FanOut
-from application.ports.store import Store
+from application.ports.blobs.blob_store import BlobStore
+from application.ports.log.append import Appender
+from application.ports.log.codec import Codec
+from application.ports.session.shared_state import SharedState
 from application.transfer.blob_files import take_in
 from application.transfer.log_writer import LogWriter
 from application.transfer.plans import ImportPlan
@@ -37,7 +40,10 @@ class Importer:
     """Writes plans.
 
     Args:
-        store: Where they go.
+        log: Where events go.
+        codec: Reads their records.
+        blobs: Where blobs go.
+        shared_state: Knows the values that keys have.
         repository: Folds what is there already, and keeps states.
         scope_handler: Gives keys that sessions share their values back.
         fan_out: Who hears of new events.
@@ -46,13 +52,19 @@ class Importer:
 
     def __init__(
         self,
-        store: Store,
+        log: Appender,
+        codec: Codec,
+        blobs: BlobStore,
+        shared_state: SharedState,
         repository: SessionRepository,
         scope_handler: ScopeHandler,
         fan_out: FanOut,
         timers: Timers,
     ) -> None:
-        self.store = store
+        self.blobs = blobs
+        self._log = log
+        self._codec = codec
+        self._shared_state = shared_state
         self._repository = repository
         self._scope_handler = scope_handler
         self._fan_out = fan_out
@@ -70,8 +82,9 @@ class Importer:
             StoreUnavailable: The store was lost; run the import again.
         """
         for blob in plan.blobs:
-            await take_in(self.store.blobs, blob)
-        run = _Run(self, plan, StandingKeys(self.store, self._scope_handler, plan, caller))
+            await take_in(self.blobs, blob)
+        standing = StandingKeys(self._shared_state, self._codec, self._scope_handler, plan, caller)
+        run = _Run(self, plan, standing)
         last = {step.log_id: step.sequence for step in plan.shared}
         for step, after in zip_longest(plan.shared, plan.shared[1:]):
             if last[step.log_id] == step.sequence:
@@ -104,8 +117,16 @@ class Importer:
             log_id: Which log.
             standing: Gives keys that sessions share their values back.
         """
-        log = plan.logs[log_id]
-        return LogWriter(log, self.store, self._repository, self._fan_out, self._timers, standing)
+        return LogWriter(
+            plan.logs[log_id],
+            self._log,
+            self._codec,
+            self.blobs,
+            self._repository,
+            self._fan_out,
+            self._timers,
+            standing,
+        )
 
 
 class _Run:
@@ -177,7 +198,7 @@ class _Run:
             line.append((log_id, log.origin[0]))
             log_id = log.origin[0]
         for fork, origin in reversed(line):
-            await self._importer.store.blobs.inherit(fork, origin)
+            await self._importer.blobs.inherit(fork, origin)
 
     async def end(self) -> None:
         """Do what had to wait until all logs are written."""

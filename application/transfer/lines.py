@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
+from application.ports.log.events import StoredEvent
 from application.ports.session.shared_state import ScopeOwner
 from domain.session.events import SessionCreated
 
@@ -94,6 +95,16 @@ class Header:
         if self.blocked:
             told["blocked"] = self.blocked
         return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def stored_of(log_id: UUID, line: Line) -> StoredEvent:
+    """Return an event of a file as a row of the log.
+
+    Args:
+        log_id: Whose file.
+        line: The event.
+    """
+    return StoredEvent(log_id, line.sequence, line.position, line.type, line.record, line.digest)
 
 
 def identity_of(created: SessionCreated) -> dict[str, Any]:

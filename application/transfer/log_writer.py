@@ -5,15 +5,17 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from application.commands.repository import SessionRepository
+from application.commands.states.kept_states import is_due
 from application.errors import Busy, StaleScope, VersionConflict
 from application.fan_out import FanOut
 from application.ports.blobs.blob import BlobOwner
-from application.ports.log.append import Append
+from application.ports.blobs.naming import BlobNames
+from application.ports.log.append import Append, Appender
+from application.ports.log.codec import Codec
 from application.ports.log.events import NewEvent
 from application.ports.log.inspection import FoundEvent
 from application.ports.session.session_row import Hold
 from application.ports.session.shared_state import ScopeOwner, SharedWrite
-from application.ports.store import Store
 from application.projections.session_row import session_row
 from application.projections.shared_state import shared_writes
 from application.tasks import ended
@@ -41,8 +43,10 @@ class LogWriter:
     """Writes one log.
 
     Args:
-        log: What is planned for it.
-        store: Where it goes.
+        planned: What is planned for it.
+        log: Where it goes.
+        codec: Reads its records.
+        blobs: Where it is noted which ones it names.
         repository: Folds what is there already, and keeps states.
         fan_out: Who hears of new events.
         timers: How long turns may be silent or run.
@@ -51,22 +55,26 @@ class LogWriter:
 
     def __init__(
         self,
-        log: PlannedLog,
-        store: Store,
+        planned: PlannedLog,
+        log: Appender,
+        codec: Codec,
+        blobs: BlobNames,
         repository: SessionRepository,
         fan_out: FanOut,
         timers: Timers,
         standing: StandingKeys,
     ) -> None:
-        self.log = log
+        self.log = planned
         self._standing = standing
-        self._id = log.header.session_id
-        self._store = store
+        self._id = planned.header.session_id
+        self._log = log
+        self._codec = codec
+        self._names = blobs
         self._repository = repository
         self._fan_out = fan_out
         self._timers = timers
         self._lock = asyncio.Lock()
-        self._sequence = log.start
+        self._sequence = planned.start
         self._session = ABSENT
         self._folding = Folding()
         self._at = datetime.fromtimestamp(0, UTC)
@@ -130,7 +138,7 @@ class LogWriter:
         names, self._blobs = self._blobs, set()
         if names and self._session.lifecycle.phase != "erased":
             owner = self._session.lifecycle.owner
-            await self._store.blobs.name(
+            await self._names.name(
                 self._id, BlobOwner(owner.app, owner.user), names, even_missing=True
             )
 
@@ -149,7 +157,7 @@ class LogWriter:
             self._session = self._folding.session
             hold: Hold | None = "import" if self._sequence < self.log.header.head else None
             append.by_import, append.hold = True, "quarantine" if self.log.is_held else hold
-            append.row = session_row(self._id, self._session, self._store.codec, self._timers)
+            append.row = session_row(self._id, self._session, self._codec, self._timers)
             append.app = self._session.lifecycle.owner.app
         else:
             append.scope = self.log.header.scope if self.log.kind == "scopes" else None
@@ -172,17 +180,17 @@ class LogWriter:
                     self._blobs |= named_blobs(recorded.event).all
             if found.type in WRITER_NAMES:
                 app, user = self.owner
-                shared += shared_writes(app, user, recorded.event, offset, self._store.codec)
+                shared += shared_writes(app, user, recorded.event, offset, self._codec)
 
     def _decoded(self, page: Sequence[FoundEvent]) -> Iterator[Recorded]:
-        codec = self._store.codec
+        codec = self._codec
         for found, quickly in zip(page, codec.decode_page(page), strict=True):
             yield quickly or codec.decode(found)
 
     async def _append(self, append: Append, before: Session, after: Session) -> None:
         append, position = await self._written(append)
         self._fan_out.publish(self._id, append, position)
-        if self.log.kind == "sessions" and self._repository.snapshot_due(before, after):
+        if self.log.kind == "sessions" and is_due(before, after):
             await self._repository.save(self._id, after)
 
     async def _written(self, append: Append) -> tuple[Append, int]:
@@ -195,7 +203,7 @@ class LogWriter:
                 else:
                     written = append
                     append.companions = await self._standing.beside(self.owner, append.shared)
-                position = await self._store.log.append(written)
+                position = await self._log.append(written)
             except StaleScope:
                 continue
             except VersionConflict as conflict:

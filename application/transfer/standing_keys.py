@@ -14,8 +14,14 @@ from uuid import UUID
 from application.commands.request import Caller, ScopeRequest
 from application.commands.scope_handler import ScopeHandler
 from application.ports.log.append import Append
-from application.ports.session.shared_state import KeyValue, KeyWrite, ScopeOwner, SharedWrite
-from application.ports.store import Store
+from application.ports.log.codec import Codec
+from application.ports.session.shared_state import (
+    KeyValue,
+    KeyWrite,
+    ScopeOwner,
+    SharedState,
+    SharedWrite,
+)
 from application.transfer.plans import ImportPlan, PlannedLog
 from domain.scope.rules import PatchScope
 from domain.scope.state_keys import scope_of
@@ -28,16 +34,23 @@ class StandingKeys:
     """Gives keys their values back.
 
     Args:
-        store: Where they are.
+        shared_state: Where they are.
+        codec: Reads their values.
         handler: Writes them.
         plan: Whose writes do not count.
         caller: Who imports.
     """
 
     def __init__(
-        self, store: Store, handler: ScopeHandler, plan: ImportPlan, caller: Caller
+        self,
+        shared_state: SharedState,
+        codec: Codec,
+        handler: ScopeHandler,
+        plan: ImportPlan,
+        caller: Caller,
     ) -> None:
-        self._store = store
+        self._shared_state = shared_state
+        self._codec = codec
         self._handler = handler
         self._plan = plan
         self._caller = caller
@@ -86,11 +99,11 @@ class StandingKeys:
         owner = self._growing.get(scope_id) or self._waiting.get(scope_id)
         if owner is None:
             return append
-        version = (await self._store.shared_state.scope(scope_id)).version
+        version = (await self._shared_state.scope(scope_id)).version
         values: dict[str, bytes | None] = {}
         taken: set[str] = set()
         after = 0
-        while page := await self._store.shared_state.writes(scope_id, after=after, limit=_WRITES):
+        while page := await self._shared_state.writes(scope_id, after=after, limit=_WRITES):
             for write in page:
                 if self._log_of(write) is None:
                     values[write.key] = write.value
@@ -112,7 +125,7 @@ class StandingKeys:
         self, owner: ScopeOwner, scope_id: UUID, keys: Sequence[str]
     ) -> Append | None:
         # Before the values: what is written after them is refused.
-        version = (await self._store.shared_state.scope(scope_id)).version
+        version = (await self._shared_state.scope(scope_id)).version
         standing = {
             key: found.value
             for key in keys
@@ -130,7 +143,7 @@ class StandingKeys:
         """
         before: int | None = None
         newest: KeyWrite | None = None
-        while page := await self._store.shared_state.key_history(
+        while page := await self._shared_state.key_history(
             scope_id, key, before=before, limit=_PAGE
         ):
             for write in page:
@@ -152,11 +165,14 @@ class StandingKeys:
         self, owner: ScopeOwner, standing: Mapping[str, bytes | None], version: int
     ) -> ScopeRequest:
         user = owner.user if scope_of(next(iter(standing))) == "user" else None
-        codec = self._store.codec
         patch = PatchScope(
             app=owner.app,
             user=user,
-            set={k: codec.from_json(value) for k, value in standing.items() if value is not None},
+            set={
+                key: self._codec.from_json(value)
+                for key, value in standing.items()
+                if value is not None
+            },
             delete=tuple(key for key, value in standing.items() if value is None),
         )
         expected = frozenset({version})

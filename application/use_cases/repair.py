@@ -1,11 +1,9 @@
-"""Repair: look at a session without trust in its log, and close what a crash has left open.
+"""Repair: close what a crash has left open in a session.
 
 A dry run only reads. What it plans is appended as one append on the very end of the log that was
 analysed; when the log has grown meanwhile it is analysed anew.
 """
 
-from collections.abc import Sequence
-from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -14,112 +12,53 @@ from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Caller, Outcome
 from application.errors import Busy, RepairBlocked, ReportOutdated, StaleSequence, require_sequence
-from application.ports.log.inspection import FoundRow, Inspector
-from application.ports.session.recovery import AT_WORK
-from application.ports.store import Store
-from application.projections.differences import SharedWrites, key_differences, row_differences
-from application.projections.session_row import PROJECTION_VERSION
-from application.reads.erased import gone
+from application.ports.clock import Clock
+from application.ports.log.codec import Codec
+from application.ports.log.session_logs import SessionLogs
 from application.tasks import in_pieces
-from application.use_cases.recovery import Recovery
+from application.use_cases.examination import Examination
 from application.use_cases.session.sessions import Sessions
-from domain.access.events import AccessGranted
-from domain.errors import SessionNotFound
-from domain.log.catalogue import NAMES
-from domain.log.chain import genesis
 from domain.log.piecewise import each
-from domain.repair.analyser import Analyser, Facts
-from domain.repair.cairn_rows import CairnRows
 from domain.repair.report import Options, PlannedEvent, Report
-from domain.repair.rows import decoded
-from domain.scope.events import ScopeOpened
 from domain.session.commands import InterruptedTurn, RepairSession
 from domain.session.events import ToolReturned, TurnFailed
 from domain.values import Failure
 
 _ATTEMPTS = 10
-_OF_NO_SESSION = frozenset(NAMES[cls][0] for cls in (ScopeOpened, AccessGranted))
 _PAGE = 1000
 _MOST_TOLD = 200
 
 
 class Repairs:
-    """Analyses and repairs sessions.
+    """Repairs sessions.
 
     Args:
-        store: Where they are.
-        inspector: Reads their logs as they lie there.
-        repository: Folds states, for what lists should show.
+        examination: Says what is wrong with them.
+        log: Has what was appended.
+        codec: Reads it.
+        clock: Names repairs.
+        repository: Forgets states that turned out to be old.
         handler: Appends.
         sessions: Resumes.
-        recovery: Says what becomes of a session that was left behind.
     """
 
     def __init__(
         self,
-        store: Store,
-        inspector: Inspector,
+        examination: Examination,
+        log: SessionLogs,
+        codec: Codec,
+        clock: Clock,
         repository: SessionRepository,
         handler: CommandHandler,
         sessions: Sessions,
-        recovery: Recovery,
     ) -> None:
-        self._store = store
-        self._inspector = inspector
+        self.examination = examination
+        self._log = log
+        self._codec = codec
+        self._clock = clock
         self._repository = repository
         self._handler = handler
         self._sessions = sessions
-        self._recovery = recovery
-
-    async def look_at(self, session_id: UUID, options: Options) -> Report:
-        """Return what is wrong with a session and what could be appended; nothing is written.
-
-        Args:
-            session_id: Which.
-            options: How to analyse.
-
-        Raises:
-            SessionNotFound: There is none, or it was deleted.
-        """
-        async with self._inspector.look_at(session_id) as inspection:
-            row = await inspection.row()
-            if row is not None and row.shown["status"] == "erased":
-                raise await gone(self._store, session_id)
-            if row is not None and row.shown["deleted"]:
-                raise SessionNotFound
-            reader = CairnRows(str(session_id), self._read, self._store.codec.glances)
-            analyser = Analyser(reader, options, genesis(session_id))
-            writes = SharedWrites(self._store.codec)
-            async with aclosing(inspection.events()) as pages:
-                async for page in pages:
-                    if row is None and any(type_ in _OF_NO_SESSION for _, _, type_, *_ in page):
-                        raise SessionNotFound
-                    analyser.page(page, reader)
-                    writes.page(page)
-            if row is None and analyser.integrity.last is None:
-                raise SessionNotFound
-            found_beside: list[tuple[str, str]] = [*reader.unexplained]
-            if not analyser.damaged:
-                kept = await inspection.keys(writes.last)
-                found_beside += key_differences(writes.last, kept)
-        if row is not None and analyser.integrity.whole:
-            found_beside[:0] = await self._listed(session_id, row, analyser.integrity.digest)
-        report = analyser.report(
-            Facts(
-                source="live",
-                standing=reader.standing,
-                found=found_beside,
-                head=None if row is None else (row.sequence, row.digest, row.position),
-                keeps_head=True,
-            )
-        )
-        if row is None or analyser.damaged or reader.standing.state == "stopped":
-            return report
-        if row.shown["status"] not in AT_WORK:
-            return report
-        left_behind = await self._recovery.plan_for(session_id)
-        planned = None if left_behind is None else left_behind.document()
-        return replace(report, planned_classification=planned)
 
     async def repair(
         self,
@@ -146,7 +85,7 @@ class Repairs:
             Busy: The session grows faster than it can be analysed.
         """
         for _ in range(_ATTEMPTS):
-            report = await self.look_at(session_id, options)
+            report = await self.examination.look_at(session_id, options)
             require_sequence(report.analysed_sequence, caller.expected)
             wanted = expected_report
             if wanted is not None and wanted != await in_pieces(report.digesting()):
@@ -180,7 +119,7 @@ class Repairs:
         return await self._sessions.resume(caller, session_id, starting=starting), report
 
     async def _append(self, caller: Caller, session_id: UUID, report: Report) -> Report:
-        repair_id = self._store.clock.new_name()
+        repair_id = self._clock.new_name()
         command = RepairSession(
             repair_id=repair_id,
             report_digest=await in_pieces(report.digesting()),
@@ -202,29 +141,9 @@ class Repairs:
         while len(ids) < count:
             after = first - 1 + len(ids)
             wanted = min(_PAGE, count - len(ids))
-            page = await self._store.log.read(session_id, after=after, limit=wanted)
-            ids += [self._store.codec.from_json(stored.record)["id"] for stored in page]
+            page = await self._log.read(session_id, after=after, limit=wanted)
+            ids += [self._codec.from_json(stored.record)["id"] for stored in page]
         return ids
-
-    async def _listed(
-        self, session_id: UUID, row: FoundRow, digest: bytes
-    ) -> Sequence[tuple[str, str]]:
-        """Return whether lists show something else than the log says."""
-        if row.projected_with != PROJECTION_VERSION:
-            return ()
-        cached = self._repository.cached(session_id)
-        if cached is not None and cached.digest == digest:
-            session = cached.session
-        else:
-            session = await self._repository.look_at(session_id, row.sequence)
-        return list(row_differences(session_id, row, session, self._store.codec))
-
-    def _read(self, raw: bytes) -> Any:
-        try:
-            return self._store.codec.from_json(raw)
-        except ValueError:
-            # Several times slower, and able to say why not.
-            return decoded(raw)
 
 
 def _closing(planned: PlannedEvent) -> InterruptedTurn:

@@ -13,10 +13,10 @@ from application.reads.evidence.transparency import TransparencyLog
 from application.tasks import ended
 from application.transfer.bundles import Manifest, archive, compressed
 from application.transfer.checking import Checker
-from application.transfer.exports import Exports
+from application.transfer.exporting.exports import Exports
+from application.transfer.exporting.selecting import Selection
 from application.transfer.imports import Importer, Written
 from application.transfer.lines import FileFault
-from application.transfer.log_file import Selection
 from application.transfer.plans import ImportPlan, LogBundle
 
 Compress = Callable[[], tuple[Callable[[bytes], bytes], Callable[[], bytes]]]
@@ -77,7 +77,7 @@ class Transfers:
             Overloaded: Others take the memory for exports.
         """
         with self._memory.held(EXPORT_BYTES):
-            file = await self._exports.session(session_id)
+            file = await self._exports.files.session(session_id)
             async for piece in self._packed(file.pieces(), packed=packed):
                 yield piece
 

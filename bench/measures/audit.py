@@ -19,7 +19,6 @@ from api.garbage import spare_the_collector
 from api.main import open_services
 from api.services import Services
 from api.settings import Settings
-from application.commands.handler import CommandHandler
 from application.commands.request import Request as Asked
 from bench import cairn, floors, load
 from bench.figures import Figure, at_least, at_most
@@ -63,7 +62,7 @@ async def services_of(url: str) -> AsyncIterator[Services]:
 
 async def long_session(services: Services, events: int) -> UUID:
     """Make a session of turns with calls that return and messages."""
-    handler = CommandHandler(services.store, services.repository, services.fan_out)
+    handler = services.use_cases.handler
     session_id = uuid4()
     doing = partial(Asked, session_id, actor="bench")
     await handler.handle(doing(CreateSession(owner=Owner(app="bench", user="bench"))))
@@ -99,7 +98,9 @@ async def analysis(lab: Lab) -> list[Figure]:
             for _ in range(lab.sizes.rounds):
                 worked = process_time()
                 took.append(
-                    await seconds_of(partial(services.repairs.look_at, session_id, Options()))
+                    await seconds_of(
+                        partial(services.repairs.examination.look_at, session_id, Options())
+                    )
                 )
                 works.append(process_time() - worked)
             grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before

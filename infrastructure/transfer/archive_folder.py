@@ -17,10 +17,10 @@ from application.ports.log.codec import Codec
 from application.ports.session.retention import ArchiveDamaged
 from application.transfer.blob_files import BLOB_FILE, BlobFile
 from application.transfer.bundles import MANIFEST, FileEntry, Manifest, to_json
-from application.transfer.exports import Exports
+from application.transfer.exporting.exports import Exports
+from application.transfer.exporting.selecting import Selection
 from application.transfer.lines import LONGEST_LINE, FileFault, header_of
 from application.transfer.log_check import LogCheck, LogRefused
-from application.transfer.log_file import Selection
 from domain.repair.rows import decoded
 from infrastructure.records.codec import JsonCodec
 from infrastructure.records.record_check import spelling_fault_of

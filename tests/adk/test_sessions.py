@@ -422,45 +422,6 @@ def test_what_a_runtime_records_natively_is_told_in_the_words_of_google_adk(plac
     assert events[4]["actions"]["stateDelta"] == {"k": 1}
 
 
-def test_a_call_that_a_person_changed_is_told_as_it_was_run(place: Place):
-    place.create(sessionId="s")
-    at = f"/v1/sessions/{place.native()['id']}"
-    start = {"input": {"parts": [{"type": "text", "text": "go"}]}, "turn_id": "t1"}
-    assert place.client.post(f"{at}/turns", json=start).status_code == 201
-    asked, allowed = {"path": "/"}, {"path": "/tmp"}
-    option = {"option_id": "yes", "name": "Yes", "kind": "allow_once"}
-    question = {"turn_id": "t1", "tool": "rm", "options": [option]}
-
-    def call(name: str) -> None:
-        did = {"type": "tool.called", "data": {"tool_call_id": name, "name": "rm", "input": asked}}
-        ok(place.client.post(f"{at}/turns/t1/events", json={"events": [did]}))
-
-    def allow(name: str, **changed: Any) -> None:
-        more = {"request_id": f"p-{name}", "tool_call_id": name}
-        asks = place.client.post(f"{at}/interactions", json={**question, **more})
-        assert asks.status_code == 201, asks.text
-        decision = {"option_id": "yes", **changed}
-        ok(place.client.post(f"{at}/interactions/p-{name}/decision", json=decision))
-
-    for name in ("c1", "c2"):
-        call(name)
-    allow("c1", arguments=allowed)
-    allow("c2")
-    # An agent may ask whether it may call before it says that it calls.
-    allow("c3", arguments=allowed)
-    call("c3")
-    told = [
-        (part["functionCall"]["args"], one.get("customMetadata"))
-        for one in place.get("s")["events"]
-        for part in one["content"]["parts"]
-        if "functionCall" in part
-    ]
-    changed = (allowed, {"cairn_asked_input": asked})
-    assert told == [changed, (asked, None), changed]
-    last = place.get("s", num_recent_events=1)["events"]
-    assert last == place.get("s")["events"][-1:]
-
-
 def test_what_is_taken_back_natively_is_taken_back_for_google_adk(place: Place):
     place.create(sessionId="s")
     at = f"/v1/sessions/{place.native()['id']}"

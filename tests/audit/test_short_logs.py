@@ -8,8 +8,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from api.composition.over_store import repository_over
 from api.composition.verifying import verification_of
-from application.commands.repository import SessionRepository
 from application.memory_budget import MEBIBYTE
 from application.reads.evidence import verification
 from infrastructure.postgres.log import inspection
@@ -42,7 +42,7 @@ async def test_together_is_found_what_is_found_alone(
     damaged: list[UUID], database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with open_store(database_url) as store:
-        verifier = verification_of(store, store.database, SessionRepository(store), ())
+        verifier = verification_of(store, store.database, repository_over(store), ())
         whole = [one async for one in verifier.all()]
         ids = [one.session_id for one in whole if one.session_id is not None]
         alone = [await verifier.verify(one) for one in ids]
@@ -80,7 +80,7 @@ async def test_one_look_is_enough_for_many_that_are_short(
     monkeypatch.setattr(PostgresInspector, "look_at", counted)
     monkeypatch.setattr(inspection, "_SHORT", 6)
     async with open_store(database_url) as store:
-        verifier = verification_of(store, store.database, SessionRepository(store), ())
+        verifier = verification_of(store, store.database, repository_over(store), ())
         verdicts = {one.session_id: one async for one in verifier.all()}
     # Only what is not short is looked at by itself.
     assert alone == [one for one in verdicts if one is not None and verdicts[one].events >= 6]

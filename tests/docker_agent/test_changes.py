@@ -462,32 +462,6 @@ def test_a_confirmation_goes_as_far_as_it_says(agent: httpx.Client):
                     ("yes", "session", None)]  # fmt: skip
 
 
-def test_a_call_that_a_person_changed_is_told_and_shown_as_it_was_run(agent: httpx.Client):
-    session = running(agent)
-    at = f"/v1/sessions/{session}"
-    asked, allowed = {"path": "/"}, {"path": "/tmp"}
-    part = {"type": "tool_call", "tool_call_id": "c1", "name": "rm", "input": asked}
-    did = [
-        {"type": "agent.message", "data": {"parts": [part]}},
-        *({"type": "tool.called", "data": {"tool_call_id": c, "name": "rm", "input": asked}}
-          for c in ("c1", "c2")),
-    ]  # fmt: skip
-    ok(agent.post(f"{at}/turns/t/events", json={"events": did}))
-    body = {"turn_id": "t", "options": OPTIONS, "tool": "rm"}
-    for call in ("c1", "c2"):
-        more = {"request_id": f"p-{call}", "tool_call_id": call}
-        ok(agent.post(f"{at}/interactions", json={**body, **more}), 201)
-        decision = {"option_id": "yes", "arguments": allowed}
-        ok(agent.post(f"{at}/interactions/p-{call}/decision", json=decision))
-    messages = ok(agent.get(f"/api/sessions/{session}"))["messages"]
-    shown = [
-        (one["id"], json.loads(one["function"]["arguments"]))
-        for message in messages
-        for one in message["message"].get("tool_calls") or ()
-    ]
-    assert shown == [("c1", allowed), ("c2", allowed)]
-
-
 def test_a_confirmation_finds_its_question_or_is_refused(agent: httpx.Client):
     session = running(agent)
     path = f"/api/sessions/{session}/resume"

@@ -289,33 +289,6 @@ def test_how_far_a_confirmation_goes_is_told(agent: httpx.Client):
     assert told == list(asked)
 
 
-def test_a_call_that_a_person_changed_is_told_again_as_it_is_run(agent: httpx.Client):
-    session = begin(agent)
-    at = f"/v1/sessions/{session}"
-    ok(agent.post(f"{at}/turns", json={"turn_id": "t1", "input": HI}), 201)
-    asked, allowed = {"path": "/"}, {"path": "/tmp"}
-    called = {"type": "tool.called", "data": {"tool_call_id": "c", "name": "rm", "input": asked}}
-    ok(agent.post(f"{at}/turns/t1/events", json={"events": [called]}))
-    options = [{"option_id": "yes", "name": "Yes", "kind": "allow_once"}]
-    body = {"turn_id": "t1", "options": options, "tool": "rm", "tool_call_id": "c"}
-    ok(agent.post(f"{at}/interactions", json={**body, "request_id": "p"}), 201)
-    decision = {"option_id": "yes", "arguments": allowed}
-    ok(agent.post(f"{at}/interactions/p/decision", json=decision))
-    ok(agent.post(f"{at}/turns/t1/cancel", json={}))
-    with following(agent, session) as stream:
-        told = stream.until("stream_stopped")
-    first = kinds(told).index("tool_call")
-    told = told[first : first + 4]
-    assert kinds(told) == [
-        *("tool_call", "tool_call_confirmation", "authorization_event", "tool_call"),
-    ]
-    calls = [word["tool_call"] for _, word in told if word["type"] == "tool_call"]
-    with_what = [json.loads(one["function"]["arguments"]) for one in calls]
-    assert (with_what, [one["id"] for one in calls]) == ([asked, allowed], ["c", "c"])
-    # Whoever comes back after the question is told both of the decision.
-    assert [sequence is None for sequence, _ in told[-2:]] == [True, False]
-
-
 def test_a_session_that_had_stopped_where_a_reading_ends_has_not_exited(agent: httpx.Client):
     session = begin(agent)
     at = f"/v1/sessions/{session}"

@@ -9,20 +9,22 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from api.composition.over_store import (
+    erasing_over,
+    handler_over,
+    queries_over,
+    repository_over,
+    scope_handler_over,
+    transcripts_over,
+)
+from api.composition.use_cases import forks_over
 from api.composition.verifying import verification_of
-from application.commands.handler import CommandHandler
-from application.commands.repository import SessionRepository
 from application.commands.request import Caller
-from application.commands.scope_handler import ScopeHandler
-from application.erasure.erasing import Erasing
 from application.errors import StaleSequence
 from application.fan_out import FanOut
 from application.projections.shared_state import scope_id
-from application.reads.queries import Queries
-from application.reads.transcript.transcripts import Transcripts
 from application.retention.policies import Policy
 from application.retention.stored_sessions import StoredSessions
-from application.use_cases.session.lineage import Lineages
 from domain.errors import Erased
 from domain.session.commands import AddMessage, CreateSession
 from domain.values import Owner
@@ -69,19 +71,19 @@ class Desk:
 
     def __init__(self, store: PostgresStore, erasures: PostgresErasures | None = None) -> None:
         self.store = store
-        fan_out, self.repository = FanOut(), SessionRepository(store)
-        self.handler = CommandHandler(store, self.repository, fan_out)
-        transcripts = Transcripts(store)
-        self.erasing = Erasing(
+        fan_out, self.repository = FanOut(), repository_over(store)
+        self.handler = handler_over(store, self.repository, fan_out)
+        transcripts = transcripts_over(store)
+        self.erasing = erasing_over(
             store,
             erasures or PostgresErasures(store.database),
             self.repository,
             self.handler,
-            ScopeHandler(store, fan_out),
+            scope_handler_over(store, fan_out),
             transcripts,
         )
-        queries = Queries(store, self.repository, transcripts)
-        self.lineages = Lineages(store, self.repository, self.handler, queries)
+        queries = queries_over(store, self.repository, transcripts)
+        self.forks = forks_over(store, self.repository, self.handler, queries)
 
     async def erase(self, session_id: UUID = ADA) -> None:
         plan = await self.erasing.plans.of_session(session_id, children=False)
@@ -89,8 +91,9 @@ class Desk:
             pass
 
     async def findings(self) -> list[Any]:
-        repository = SessionRepository(self.store)
-        verification = verification_of(self.store, self.store.database, repository, ())
+        verification = verification_of(
+            self.store, self.store.database, repository_over(self.store), ()
+        )
         return [one async for verdict in verification.all() for one in verdict.findings]
 
 
@@ -106,7 +109,7 @@ async def furnished(store: PostgresStore) -> None:
     await filled.add(ADA, *(added(f"m{number}") for number in range(600)))
     desk = Desk(store)
     wanted = CreateSession(owner=Owner(app="console", user="ada"))
-    await desk.lineages.fork(OFFICER, ADA, wanted, fork_id=FORK)
+    await desk.forks.fork(OFFICER, ADA, wanted, fork_id=FORK)
 
 
 async def is_gone(store: PostgresStore, url: str) -> None:
@@ -170,7 +173,7 @@ async def test_a_fork_that_began_after_it_was_planned_is_erased_with_its_origin(
     desk = Desk(store)
     plan = await desk.erasing.plans.of_session(ADA, children=False)
     wanted = CreateSession(owner=Owner(app="console", user="ada"))
-    await desk.lineages.fork(OFFICER, ADA, wanted, fork_id=CHILD)
+    await desk.forks.fork(OFFICER, ADA, wanted, fork_id=CHILD)
 
     async for _ in desk.erasing.carry_out(OFFICER, plan, "request 17", ADA):
         pass
@@ -234,7 +237,7 @@ async def test_a_fork_that_races_with_an_erasure_is_erased_or_refused(
     await furnished(store)
     one, other = Desk(store), Desk(store)
     wanted = CreateSession(owner=Owner(app="console", user="ada"))
-    command, inherits = await other.lineages.forked(ADA, None, wanted)
+    command, inherits = await other.forks.forked(ADA, None, wanted)
     # Decided before, and written after the session has said that it is erased.
     await one.erase()
     request = OFFICER.asks(CHILD, command)._replace(inherits=inherits)
@@ -244,7 +247,7 @@ async def test_a_fork_that_races_with_an_erasure_is_erased_or_refused(
 
     async def fork(number: int) -> str:
         try:
-            await other.lineages.fork(OFFICER, FORK, wanted, fork_id=UUID(int=100 + number))
+            await other.forks.fork(OFFICER, FORK, wanted, fork_id=UUID(int=100 + number))
         except Erased:
             return "refused"
         return "made"

@@ -9,7 +9,7 @@ import pytest
 
 from application.commands.request import Caller
 from application.fan_out import FanOut
-from application.transfer import log_file
+from application.transfer.exporting import log_pages
 from domain.errors import Erased
 from domain.session.commands import AddMessage
 from domain.session.events import SessionErased
@@ -88,7 +88,7 @@ async def test_what_is_left_is_told_before_it_is_carried_out(
 
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_JOINED", "_PAGE"):
-        monkeypatch.setattr(log_file, name, 10)
+        monkeypatch.setattr(log_pages, name, 10)
 
 
 @pytest.mark.parametrize("steps", [0, 2, 9], ids=["said", "half", "done"])
@@ -134,7 +134,7 @@ async def test_the_export_of_one_session_ends_where_it_is_erased(
     place = Place(MemoryStore(tables=tables), MemoryCensus(tables))
     filled, erasures = Populated(place.store), MemoryErasures(tables)
     await filled.add(ADA, created(), *(added(f"m{n}") for n in range(MESSAGES)))
-    pieces = (await place.exports.session(ADA)).pieces()
+    pieces = (await place.exports.files.session(ADA)).pieces()
     assert json.loads(await anext(pieces))["cairn_export"] == 1
     assert b"m7" in await anext(pieces)
     await filled.add(ADA, GONE)

@@ -24,11 +24,16 @@ from hypothesis.stateful import (
     rule,
 )
 
+from api.composition.over_store import (
+    handler_over,
+    queries_over,
+    repository_over,
+    scope_handler_over,
+    transcripts_over,
+)
+from api.composition.use_cases import forks_over
 from application.commands.answers import answer_of
-from application.commands.handler import CommandHandler
-from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Outcome, Request, ScopeRequest
-from application.commands.scope_handler import ScopeHandler
 from application.errors import (
     IdempotencyKeyInFlight,
     IdempotencyKeyReused,
@@ -42,10 +47,7 @@ from application.ports.store import Store
 from application.projections.session_document import kept_document, session_document
 from application.projections.session_row import session_row
 from application.projections.shared_state import app_scope, scope_id, user_scope
-from application.reads.queries import Queries
 from application.reads.query_results import Snapshot
-from application.reads.transcript.transcripts import Transcripts
-from application.use_cases.session.lineage import Lineages
 from domain.errors import CairnError
 from domain.log.chain import genesis, link, record_hash
 from domain.scope import rules as scope_rules
@@ -145,12 +147,12 @@ class _Process:
 
     def __init__(self, store: Store, kept: int) -> None:
         fan_out = FanOut()
-        self.repository = SessionRepository(store, share=Share("states", kept))
-        self.handler = CommandHandler(store, self.repository, fan_out)
-        self.scopes = ScopeHandler(store, fan_out)
-        transcripts = Transcripts(store, share=Share("transcripts", 3 * 4096))
-        self.queries = Queries(store, self.repository, transcripts)
-        self.lineages = Lineages(store, self.repository, self.handler, self.queries)
+        self.repository = repository_over(store, share=Share("states", kept))
+        self.handler = handler_over(store, self.repository, fan_out)
+        self.scopes = scope_handler_over(store, fan_out)
+        transcripts = transcripts_over(store, share=Share("transcripts", 3 * 4096))
+        self.queries = queries_over(store, self.repository, transcripts)
+        self.forks = forks_over(store, self.repository, self.handler, self.queries)
 
 
 @dataclass
@@ -260,9 +262,7 @@ class Sessions(RuleBasedStateMachine):
             return
         sequence = max(len(past) - back, 1)
         owner = self.model.state(origin).lifecycle.owner
-        work = self.processes[process].lineages.forked(
-            origin, sequence, c.CreateSession(owner=owner)
-        )
+        work = self.processes[process].forks.forked(origin, sequence, c.CreateSession(owner=owner))
         command, inherits = self.run(work)
         assert inherits == self.inherited(origin, sequence)
         request = self.request(at, command, replace(how, expected="anything", key=None))

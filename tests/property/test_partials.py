@@ -16,12 +16,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.commands.handler import CommandHandler
-from application.commands.repository import SessionRepository
+from api.composition.over_store import (
+    handler_over,
+    partial_reader_over,
+    repository_over,
+    tails_over,
+)
+from api.composition.use_cases import pieces_over
 from application.commands.request import Request
 from application.errors import PieceMisplaced
 from application.fan_out import FanOut
-from application.partials.reader import PartialReader
 from application.partials.writer import PartialWriter
 from application.ports.session.partials import KeptPiece
 from application.ports.store import Store
@@ -33,8 +37,7 @@ from application.reads.streams.stream_items import (
     StreamItem,
     StreamTiming,
 )
-from application.reads.streams.tail import Tails
-from application.use_cases.turn.pieces import Pieces, SentPiece
+from application.use_cases.turn.pieces import SentPiece
 from domain.session.commands import Command, CreateSession, RecordActivity, StartTurn
 from domain.session.events import AgentMessage
 from infrastructure.memory.store import MemoryStore
@@ -86,12 +89,12 @@ class Process:
         parts = {one.name: getattr(memory, one.name) for one in fields(Store)}
         self.store = Store(**{**parts, "announcer": self.said})
         self.fan_out = FanOut()
-        repository = SessionRepository(self.store)
-        self.handler = CommandHandler(self.store, repository, self.fan_out)
+        repository = repository_over(self.store)
+        self.handler = handler_over(self.store, repository, self.fan_out)
         self.writer = PartialWriter(self.store.partials, self.fan_out)
-        self.pieces = Pieces(self.store, repository, self.fan_out, self.writer, largest=10**6)
-        self.tails = Tails(self.store, self.fan_out, StreamTiming(ping=0.0))
-        self.reader = PartialReader(self.store, self.fan_out)
+        self.pieces = pieces_over(self.store, repository, self.fan_out, self.writer, largest=10**6)
+        self.tails = tails_over(self.store, self.fan_out, StreamTiming(ping=0.0))
+        self.reader = partial_reader_over(self.store, self.fan_out)
 
     async def do(self, command: Command) -> None:
         await self.handler.handle(Request(SESSION_ID, command, actor="agent:a"))

@@ -20,8 +20,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.commands.handler import CommandHandler
-from application.commands.repository import SessionRepository
+from api.composition.over_store import handler_over, repository_over
 from application.commands.request import Idempotency, Outcome, Request
 from application.commands.session_queue import QueueLimits
 from application.errors import (
@@ -209,9 +208,9 @@ class Process:
     def __init__(self, store: Store, memory: int, patience: float) -> None:
         self.share, self.fan_out = Share("states", memory), FanOut()
         self.followed: dict[UUID, Channel] = {}
-        self.repository = SessionRepository(store, share=self.share)
+        self.repository = repository_over(store, share=self.share)
         limits = QueueLimits(commands=6, together=4, patience=patience)
-        self.handler = CommandHandler(
+        self.handler = handler_over(
             store,
             self.repository,
             self.fan_out,
@@ -457,7 +456,7 @@ async def schedule(chance: Random, seen: Counter[str]) -> None:
     memory, patience = chance.choice((1, 1 << 30)), chance.choice((0.0, 20 * _TICK, 1.0, 60.0))
     processes = [Process(database.store, memory, patience) for _ in range(2)]
     world = World(database, processes, chance)
-    beginner = CommandHandler(database.whole, SessionRepository(database.whole), FanOut())
+    beginner = handler_over(database.whole, repository_over(database.whole), FanOut())
     for session_id in SESSIONS:
         create = c.CreateSession(owner=OWNER, limits=SessionLimits(children=1))
         await beginner.handle(Request(session_id, create, "user:ada"))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis.stateful import run_state_machine_as_test
 
-from application.commands import repository
+from application.commands.states import kept_states
 from application.ports.store import Store
 from domain.session import commands as c
 from domain.session.declarations import RULES
@@ -23,7 +23,7 @@ Place = tuple[asyncio.AbstractEventLoop, Store]
 
 @pytest.fixture(autouse=True)
 def snapshots_are_kept_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repository, "_SNAPSHOT_EVERY", 4)
+    monkeypatch.setattr(kept_states, "KEPT_EVERY", 4)
 
 
 @pytest.fixture

@@ -4,16 +4,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from api.composition.over_store import handler_over, repository_over
+from api.composition.use_cases import attachments_over, presence_over
 from application.commands.handler import CommandHandler
-from application.commands.repository import SessionRepository
 from application.commands.request import Caller, IdempotencyKey, Outcome, Request
 from application.fan_out import FanOut
 from application.ports.session.leases import Lease
 from application.ports.store import Store
 from application.reads.health import Checkup, Checkups
 from application.reads.streams.wait_for import StatusWaits
-from application.use_cases.session.attachment import Attachments
-from application.use_cases.session.presence import Presence
 from domain.session.commands import Command, CreateSession
 from infrastructure.clock import SystemClock
 from infrastructure.memory.store import MemoryStore
@@ -36,14 +35,14 @@ class FixedClock(SystemClock):
         self.at += timedelta(**time)
 
 
-def handler_over(store: Store, **rest: Any) -> CommandHandler:
+def lone_handler(store: Store, **rest: Any) -> CommandHandler:
     """Return a handler of commands, as one process has it.
 
     Args:
         store: Where events go.
         **rest: Of the handler.
     """
-    return CommandHandler(store, SessionRepository(store), FanOut(), **rest)
+    return handler_over(store, repository_over(store), FanOut(), **rest)
 
 
 class InMemoryApp:
@@ -53,12 +52,12 @@ class InMemoryApp:
         self.clock = FixedClock()
         self.store: Store = MemoryStore(clock=self.clock)
         self.fan_out = FanOut()
-        self.repository = SessionRepository(self.store)
-        self.handler = CommandHandler(self.store, self.repository, self.fan_out)
+        self.repository = repository_over(self.store)
+        self.handler = handler_over(self.store, self.repository, self.fan_out)
         self.checkups = Checkups(self.store.session_rows, self.store.presence)
-        self.presence = Presence(self.store, self.handler)
-        self.attachments = Attachments(self.store, self.handler)
-        self.waits = StatusWaits(self.store, self.fan_out)
+        self.presence = presence_over(self.store, self.handler)
+        self.attachments = attachments_over(self.store, self.handler)
+        self.waits = StatusWaits(self.store.session_rows, self.fan_out)
 
     async def do(self, command: Command, session_id: UUID = SESSION_ID) -> Outcome:
         """Have a command done."""

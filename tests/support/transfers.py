@@ -9,9 +9,14 @@ from tempfile import TemporaryFile
 from typing import Any
 from uuid import UUID, uuid4
 
-from application.commands.repository import SessionRepository
+from api.composition.over_store import (
+    checker_over,
+    exports_over,
+    importer_over,
+    repository_over,
+    scope_handler_over,
+)
 from application.commands.request import Caller
-from application.commands.scope_handler import ScopeHandler
 from application.fan_out import FanOut
 from application.ports.log.append import Append
 from application.ports.log.census import Census
@@ -21,10 +26,8 @@ from application.ports.store import Store
 from application.projections.session_row import session_row
 from application.projections.shared_state import scope_id, shared_writes
 from application.transfer.bundles import Manifest, archive
-from application.transfer.checking import Checker
-from application.transfer.exports import Exports
-from application.transfer.imports import Importer
-from application.transfer.log_file import Selection
+from application.transfer.exporting.exports import Exports
+from application.transfer.exporting.selecting import Selection
 from application.transfer.plans import ImportPlan
 from domain.log.catalogue import Event
 from domain.log.chain import genesis, link, record_hash
@@ -54,7 +57,7 @@ class Place:
 
     @property
     def exports(self) -> Exports:
-        return Exports(self.store, self.census)
+        return exports_over(self.store, self.census)
 
     async def export(self, wanted: Selection | None = None) -> bytes:
         """Return a bundle as an archive."""
@@ -64,7 +67,7 @@ class Place:
 
     async def export_session(self, session_id: UUID) -> bytes:
         """Return the export file of a session."""
-        file = await self.exports.session(session_id)
+        file = await self.exports.files.session(session_id)
         return b"".join([piece async for piece in file.pieces()])
 
     async def plan(self, content: bytes, *, quarantine: bool = False) -> ImportPlan:
@@ -72,7 +75,7 @@ class Place:
         with TemporaryFile() as raw:
             raw.write(content)
             with Bundle(raw, UnpackLimits()) as bundle:
-                checker = Checker(self.store, spelling_fault_of)
+                checker = checker_over(self.store, spelling_fault_of)
                 return await checker.plan(bundle, quarantine=quarantine)
 
     async def take_in(
@@ -82,14 +85,14 @@ class Place:
         with TemporaryFile() as raw:
             raw.write(content)
             with Bundle(raw, UnpackLimits()) as bundle:
-                checker = Checker(self.store, spelling_fault_of)
+                checker = checker_over(self.store, spelling_fault_of)
                 plan = await checker.plan(bundle, quarantine=quarantine)
                 assert not plan.conflicts, plan.conflicts
                 fan_out = FanOut()
-                importer = Importer(
+                importer = importer_over(
                     self.store,
-                    SessionRepository(self.store),
-                    ScopeHandler(self.store, fan_out),
+                    repository_over(self.store),
+                    scope_handler_over(self.store, fan_out),
                     fan_out,
                     Timers(),
                 )

@@ -16,15 +16,18 @@ import httpx
 import pytest
 
 from api.cli.transfer.packing import archived_files
+from api.composition.over_store import (
+    checker_over,
+    importer_over,
+    repository_over,
+    scope_handler_over,
+)
 from application.arriving import Arriving
-from application.commands.repository import SessionRepository
 from application.commands.request import Caller
-from application.commands.scope_handler import ScopeHandler
 from application.errors import Busy
 from application.fan_out import FanOut
 from application.memory_budget import Share
 from application.reads.evidence.transparency import TransparencyLog
-from application.transfer.checking import Checker
 from application.transfer.foreign import Draft, ForeignSession
 from application.transfer.imports import Importer, Written
 from application.transfer.plans import ImportPlan
@@ -38,6 +41,7 @@ from infrastructure.transfer.foreign_folder import foreign_files
 from infrastructure.transfer.unpacking import Bundle, UnpackLimits
 from tests.support.builders import added, at, created
 from tests.support.server import running
+from tests.support.stand_ins import StandIn
 from tests.support.transfers import IMPORTER, Place, Populated, archive_of, memory_place
 
 ADA, BOB = UUID(int=7), UUID(int=8)
@@ -98,7 +102,7 @@ async def test_a_log_is_looked_through_before_the_next_one_comes_and_a_plan_wait
         return spelling_fault_of(record)
 
     with Bundle(sent.file, UnpackLimits(), sent.upto) as bundle:
-        checker = Checker(memory_place().store, look)
+        checker = checker_over(memory_place().store, look)
         plan = asyncio.ensure_future(checker.plan(bundle, quarantine=False))
         # How a session begins is looked at closely.
         sent.take(content[:second])
@@ -175,29 +179,30 @@ def test_a_client_that_goes_half_way_has_imported_nothing_and_the_next_one_may(
         assert len(client.get("/v1/sessions").json()["sessions"]) == 2
 
 
-class GatedImporter(Importer):
-    """Writes nothing before its gate is open."""
+class Gate(StandIn):
+    """Lets an importer write nothing before it is open."""
 
-    gate: asyncio.Event
+    def __init__(self, importer: Importer, opened: asyncio.Event) -> None:
+        super().__init__(importer)
+        self._opened = opened
 
     async def write(self, plan: ImportPlan, caller: Caller) -> AsyncGenerator[Written]:
-        await self.gate.wait()
-        async for written in super().write(plan, caller):
+        await self._opened.wait()
+        async for written in self.before.write(plan, caller):
             yield written
 
 
 def transfers_of(place: Place, gate: asyncio.Event | None = None) -> Transfers:
     """Return what imports into a place, as one process has it."""
     fan_out = FanOut()
-    repository, handler = SessionRepository(place.store), ScopeHandler(place.store, fan_out)
-    importer = GatedImporter(place.store, repository, handler, fan_out, Timers())
-    importer.gate = gate or asyncio.Event()
-    if gate is None:
-        importer.gate.set()
+    repository, handler = repository_over(place.store), scope_handler_over(place.store, fan_out)
+    importer = importer_over(place.store, repository, handler, fan_out, Timers())
+    if gate is not None:
+        Gate(importer, gate)
     return Transfers(
         place.store.identity,
         place.exports,
-        Checker(place.store, spelling_fault_of),
+        checker_over(place.store, spelling_fault_of),
         importer,
         cast("TransparencyLog", None),
         memory=Share("exports", 1),

@@ -10,7 +10,7 @@ import pytest
 
 from application.ports.blobs.blob import CHUNK, Blob, BlobOwner
 from application.ports.session.retention import ArchiveDamaged
-from application.transfer.log_file import Selection
+from application.transfer.exporting.selecting import Selection
 from domain.blobs import blob_name
 from domain.session.events import MessageAdded
 from domain.values import Origin

@@ -13,7 +13,7 @@ import pytest
 
 from api.cli.transfer import exporting
 from application.transfer import bundles
-from application.transfer.log_file import LogFile
+from application.transfer.exporting.log_files import LogFile
 from tests.support.api import Api, refused
 from tests.support.docs import ROOT
 from tests.support.in_process import status_of

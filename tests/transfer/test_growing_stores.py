@@ -8,10 +8,11 @@ from uuid import UUID
 import pytest
 
 from api.cli.transfer import exporting
-from application.transfer import exports
 from application.transfer.blob_files import BlobFile
 from application.transfer.bundles import Manifest, archive
-from application.transfer.log_file import LogFile, Selection
+from application.transfer.exporting import exports
+from application.transfer.exporting.log_files import LogFile
+from application.transfer.exporting.selecting import Selection
 from domain.values import Origin
 from tests.support.api import Api
 from tests.support.builders import added, created

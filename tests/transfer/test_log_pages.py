@@ -8,8 +8,8 @@ import pytest
 
 from application.ports.log.event_log import EventLog
 from application.reads.streams.wire import record_json
-from application.transfer import log_file
-from application.transfer.log_file import LogPages
+from application.transfer.exporting import log_pages
+from application.transfer.exporting.log_pages import LogPages
 from domain.errors import Erased
 from domain.log.erased_records import left_of
 from infrastructure.memory.store import MemoryStore
@@ -26,8 +26,8 @@ def tables() -> Tables:
 
 @pytest.fixture
 def store(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
-    monkeypatch.setattr(log_file, "_JOINED", PAGE)
-    monkeypatch.setattr(log_file, "_PAGE", PAGE)
+    monkeypatch.setattr(log_pages, "_JOINED", PAGE)
+    monkeypatch.setattr(log_pages, "_PAGE", PAGE)
     return MemoryStore(tables=tables)
 
 
@@ -85,7 +85,7 @@ async def test_a_log_that_is_erased_on_the_way_must_be_opened_anew(
 async def test_a_page_that_is_full_by_its_bytes_is_not_the_last(
     store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_file, "_PAGE_BYTES", 9000)
+    monkeypatch.setattr(log_pages, "_PAGE_BYTES", 9000)
     chain = Chain()
     await store.log.append(chain.next(2, text="x" * 9000))
 

@@ -10,7 +10,7 @@ from application.ports.log.append import Append
 from application.ports.session.listing import SessionFilter
 from application.projections.shared_state import scope_id
 from application.transfer import log_writer
-from application.transfer.log_file import Selection
+from application.transfer.exporting.selecting import Selection
 from domain.errors import SessionNotFound
 from domain.scope.events import ScopeOpened
 from domain.session.events import StatePatched

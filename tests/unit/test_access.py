@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from application.commands.access_handler import AccessHandler
+from api.composition.over_store import accesses_over
 from application.commands.request import Caller
 from application.errors import Busy, StoreUnavailable
 from application.fan_out import FanOut
@@ -44,7 +44,7 @@ async def test_long_values_are_cut():
 
 async def test_two_processes_write_one_chain():
     store = InMemoryApp().store
-    processes = [AccessHandler(store, FanOut()) for _ in range(2)]
+    processes = [accesses_over(store, FanOut()) for _ in range(2)]
     await asyncio.gather(
         *(process.record(who, SECRET) for process in processes for who in (ADA, EVE) * 5)
     )
@@ -58,7 +58,7 @@ async def test_two_processes_write_one_chain():
 
 async def test_pages_are_told_apart_by_reader_and_by_question():
     app = InMemoryApp()
-    accesses = AccessHandler(app.store, app.fan_out)
+    accesses = accesses_over(app.store, app.fan_out)
     other = AccessGranted(to="audit_events", where={"actor": "user:ada"})
     for who, what in ((ADA, FEED), (ADA, FEED), (EVE, FEED), (ADA, other), (EVE, FEED)):
         await accesses.record(who, what)
@@ -73,7 +73,7 @@ async def test_pages_are_told_apart_by_reader_and_by_question():
 
 async def test_reads_of_the_feed_of_two_sessions_are_two_accesses():
     app = InMemoryApp()
-    accesses = AccessHandler(app.store, app.fan_out)
+    accesses = accesses_over(app.store, app.fan_out)
     feeds = [AccessGranted(to="audit_events", session_id=UUID(int=one)) for one in (1, 2)]
     for feed in (*feeds, *feeds):
         await accesses.record(ADA, feed)
@@ -86,7 +86,7 @@ async def test_what_cannot_be_recorded_is_refused_and_recorded_once_it_can_be(
     monkeypatch: pytest.MonkeyPatch,
 ):
     app = InMemoryApp()
-    accesses = AccessHandler(app.store, app.fan_out)
+    accesses = accesses_over(app.store, app.fan_out)
 
     async def lost(append: Append) -> int:
         raise StoreUnavailable
@@ -101,7 +101,7 @@ async def test_what_cannot_be_recorded_is_refused_and_recorded_once_it_can_be(
 
 async def test_a_read_does_not_wait_for_its_record_for_ever(monkeypatch: pytest.MonkeyPatch):
     app = InMemoryApp()
-    accesses = AccessHandler(app.store, app.fan_out)
+    accesses = accesses_over(app.store, app.fan_out)
 
     async def stuck(append: Append) -> int:
         return await asyncio.get_running_loop().create_future()
@@ -118,7 +118,7 @@ async def test_no_session_can_take_the_place_of_the_log():
     app = InMemoryApp()
     with pytest.raises(SessionExists):
         await app.do(CreateSession(owner=OWNER), ACCESS_LOG)
-    await AccessHandler(app.store, app.fan_out).record(ADA, SECRET)
+    await accesses_over(app.store, app.fan_out).record(ADA, SECRET)
     with pytest.raises(SessionExists):
         await app.do(CreateSession(owner=OWNER), ACCESS_LOG)
     assert await app.types(ACCESS_LOG) == ["access.granted"]

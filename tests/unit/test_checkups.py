@@ -26,6 +26,7 @@ from domain.values import Failure
 from tests.support.appends import Chain
 from tests.support.builders import SESSION_ID, text
 from tests.support.in_memory_app import START, InMemoryApp, asked
+from tests.support.stand_ins import StandIn
 
 MINUTE = timedelta(minutes=1)
 TURN = StartTurn(turn_id="t1", message_id="m1", parts=text())
@@ -200,17 +201,15 @@ async def test_no_secret_is_kept(office: InMemoryApp) -> None:
 async def test_an_event_whose_row_is_lost_is_not_told_twice_nor_forgotten(
     office: InMemoryApp,
 ) -> None:
-    presence = office.store.presence
-
-    class Away:
+    class Away(StandIn):
         async def touch(self, *_: object) -> None:
             raise StoreUnavailable
 
-    object.__setattr__(office.store, "presence", Away())
+    away = Away(office.store.presence)
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
             await report(office, "unhealthy")
-    object.__setattr__(office.store, "presence", presence)
+    away.step_aside()
     await report(office, "unhealthy")
     await report(office, "healthy")
 

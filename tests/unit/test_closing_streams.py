@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from api.composition.over_store import tails_over
 from application.fan_out import FanOut
 from application.reads.streams.feed import Feed, FeedFilter
 from application.reads.streams.replay import Replays
 from application.reads.streams.selecting import ALL
 from application.reads.streams.stream_items import CaughtUp, Closing, StreamItem, StreamTiming
-from application.reads.streams.tail import Tails
 from infrastructure.memory.store import MemoryStore
 from tests.support.appends import Chain
 
@@ -30,12 +30,14 @@ def of_the_feed(store: MemoryStore, _: Chain, fan_out: FanOut) -> AsyncGenerator
 
 
 def of_a_session(store: MemoryStore, chain: Chain, fan_out: FanOut) -> AsyncGenerator[StreamItem]:
-    return Tails(store, fan_out, NEVER).stream(chain.session_id, 0, ALL)
+    return tails_over(store, fan_out, NEVER).stream(chain.session_id, 0, ALL)
 
 
 def of_a_replay(store: MemoryStore, chain: Chain, fan_out: FanOut) -> AsyncGenerator[StreamItem]:
-    tails = Tails(store, fan_out, NEVER)
-    return Replays(store, fan_out, tails, NEVER).stream(chain.session_id, 0, ALL, 1e9)
+    tails = tails_over(store, fan_out, NEVER)
+    return Replays(store.log, store.codec, fan_out, tails, NEVER).stream(
+        chain.session_id, 0, ALL, 1e9
+    )
 
 
 def before_each_read(

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
+from api.composition.over_store import handler_over, repository_over
 from application.commands.decide_batch import BatchDecider
 from application.commands.handler import CommandHandler
-from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Outcome, Request
 from application.commands.session_queue import PendingCommand, QueueLimits
 from application.errors import (
@@ -46,7 +46,8 @@ from domain.values import Agent
 from infrastructure.memory.store import MemoryStore
 from infrastructure.memory.tables import Tables
 from tests.support.builders import OWNER, SESSION_ID, called, text
-from tests.support.in_memory_app import handler_over
+from tests.support.in_memory_app import lone_handler
+from tests.support.stand_ins import StandIn
 
 NIL = UUID(int=0)
 NOTICE = e.RuntimeNotice(level="info", text="hm")
@@ -58,22 +59,19 @@ def store() -> Store:
     return MemoryStore()
 
 
-class Held:
+class Held(StandIn):
     """A log that writes only when it is let, and whatever becomes of the one who asked."""
 
     def __init__(self, log: EventLog) -> None:
-        self._log = log
+        super().__init__(log)
         self.open = asyncio.Event()
         self.open.set()
         self.asked = 0
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._log, name)
-
     async def append(self, append: Append) -> int:
         async def write() -> int:
             await self.open.wait()
-            return await self._log.append(append)
+            return await self.before.append(append)
 
         self.asked += 1
         return await asyncio.shield(asyncio.create_task(write()))
@@ -81,9 +79,7 @@ class Held:
 
 @pytest.fixture
 def held(store: Store) -> Held:
-    log = Held(store.log)
-    object.__setattr__(store, "log", log)
-    return log
+    return Held(store.log)
 
 
 async def settle() -> None:
@@ -93,7 +89,7 @@ async def settle() -> None:
 
 @pytest.fixture
 def handler(store: Store) -> CommandHandler:
-    return handler_over(store)
+    return lone_handler(store)
 
 
 def ask(command: Command, key: str | None = None, **fields: Any) -> Request:
@@ -149,7 +145,7 @@ async def test_commands_that_wait_together_are_accepted_or_refused_one_by_one(st
 
 
 async def test_a_record_that_is_too_large_takes_the_whole_command_with_it(store):
-    handler = handler_over(store, largest=1000)
+    handler = lone_handler(store, largest=1000)
     await begin(handler, START)
     large = e.RuntimeNotice(level="info", text="x" * 1000)
 
@@ -190,8 +186,10 @@ async def test_others_have_their_turns_while_thousands_of_calls_are_closed(handl
 
 async def test_nobody_is_told_that_nothing_was_stored_while_it_is_decided(store, handler):
     await leave_open(handler)
-    loaded = await SessionRepository(store).refresh(SESSION_ID)
-    decider = BatchDecider(store, largest=1_000, largest_state=10_000_000, timers=Timers())
+    loaded = await repository_over(store).refresh(SESSION_ID)
+    decider = BatchDecider(
+        store.codec, store.clock, largest=1_000, largest_state=10_000_000, timers=Timers()
+    )
     done = asyncio.get_running_loop().create_future()
     pending = PendingCommand(ask(StopSession(cause="process_exited")), done)
 
@@ -206,7 +204,7 @@ async def test_nobody_is_told_that_nothing_was_stored_while_it_is_decided(store,
 
 
 async def test_only_so_many_commands_wait_for_one_session(store):
-    handler = handler_over(store, waiting=QueueLimits(commands=2))
+    handler = lone_handler(store, waiting=QueueLimits(commands=2))
     await begin(handler)
 
     answers = await asyncio.gather(
@@ -228,7 +226,7 @@ async def test_a_client_that_hangs_up_does_not_end_what_others_wait_for(store, h
 
 
 async def test_a_command_is_decided_again_on_what_another_process_wrote(store, handler):
-    other = handler_over(store)
+    other = lone_handler(store)
     await begin(handler, message("m1"))
     await other.handle(ask(message("m2")))
 
@@ -283,7 +281,7 @@ async def test_creating_again_with_the_same_key_gives_the_first_session(store, h
 
 
 async def test_a_command_is_refused_only_by_the_newest_state(store):
-    here, there = handler_over(store), handler_over(store)
+    here, there = lone_handler(store), lone_handler(store)
     await begin(here)
     await there.handle(ask(message()))
     await here.handle(ask(START))
@@ -294,7 +292,7 @@ async def test_a_command_is_refused_only_by_the_newest_state(store):
 
 
 async def test_only_the_newest_state_can_say_that_it_is_already_so(store):
-    here, there = handler_over(store), handler_over(store)
+    here, there = lone_handler(store), lone_handler(store)
     await begin(here)
     await there.handle(ask(StopSession()))
     await here.handle(ask(ResumeSession()))
@@ -306,7 +304,7 @@ async def test_only_the_newest_state_can_say_that_it_is_already_so(store):
 
 
 async def test_an_if_match_is_held_against_the_newest_sequence(store):
-    here, there = handler_over(store), handler_over(store)
+    here, there = lone_handler(store), lone_handler(store)
     await begin(here)
     await there.handle(ask(message("m1")))
     seen = await here.handle(ask(message("m2")))
@@ -447,17 +445,14 @@ async def test_the_error_of_a_caller_who_leaves_once_it_is_known_is_taken(store,
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
     await begin(handler)
     await handler.handle(ask(CreateSession(owner=OWNER), session_id=UUID(int=1)))
-    log, may_read = store.log, asyncio.Event()
+    may_read = asyncio.Event()
 
-    class Slow:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(log, name)
-
+    class Slow(StandIn):
         async def read(self, *given: Any, **more: Any) -> Any:
             await may_read.wait()
-            return await log.read(*given, **more)
+            return await self.before.read(*given, **more)
 
-    object.__setattr__(store, "log", Slow())
+    Slow(store.log)
     # That the id is taken is known before the log is looked at again.
     leaves = asyncio.create_task(handler.handle(ask(spawn(UUID(int=1)))))
     await settle()
@@ -474,22 +469,19 @@ async def test_what_is_known_of_a_session_is_read_again_after_a_write_that_faile
     """A database that comes back, or the standby in its place, may have less than it had."""
     tables = Tables()
     store = MemoryStore(tables=tables)
-    handler, log = handler_over(store), store.log
+    handler = lone_handler(store)
     await begin(handler)
     standby = deepcopy(tables)
     await handler.handle(ask(message("lost")))
 
-    class GoesOver:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(log, name)
-
+    class GoesOver(StandIn):
         async def append(self, append: Append) -> int:
             for column in fields(Tables):
                 setattr(tables, column.name, getattr(standby, column.name))
-            object.__setattr__(store, "log", log)
+            self.step_aside()
             raise StoreUnavailable
 
-    object.__setattr__(store, "log", GoesOver())
+    GoesOver(store.log)
     with pytest.raises(StoreUnavailable):
         await handler.handle(ask(message("refused")))
 
@@ -498,7 +490,7 @@ async def test_what_is_known_of_a_session_is_read_again_after_a_write_that_faile
 
 
 async def test_the_state_of_a_session_is_found_again_after_it_was_forgotten(store):
-    handler = CommandHandler(store, SessionRepository(store, share=Share("states", 1)), FanOut())
+    handler = handler_over(store, repository_over(store, share=Share("states", 1)), FanOut())
     await begin(handler, START)
     await handler.handle(ask(CreateSession(owner=OWNER), session_id=UUID(int=1)))
 
@@ -509,7 +501,7 @@ async def test_the_state_of_a_session_is_found_again_after_it_was_forgotten(stor
 
 async def test_the_state_at_a_past_sequence_can_be_loaded(store, handler):
     await begin(handler, START, NOTE)
-    repository = SessionRepository(store)
+    repository = repository_over(store)
 
     then = await repository.load_at(SESSION_ID, 1)
 

@@ -9,10 +9,9 @@ from typing import Any, get_type_hints
 
 import pytest
 
+from api.composition.over_store import repository_over, scope_handler_over
 from application.commands.hooks import POINTS, Call, Deny, Hook, Hooks, Point
-from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Request, ScopeRequest
-from application.commands.scope_handler import ScopeHandler
 from application.errors import HookDenied, HookFailed
 from application.fan_out import FanOut
 from domain.scope.rules import PatchScope
@@ -21,7 +20,7 @@ from domain.session.declarations import RULES
 from infrastructure.hook_loading import HookNameError, load_hooks
 from infrastructure.memory.store import MemoryStore
 from tests.support.builders import SESSION_ID, create, text
-from tests.support.in_memory_app import handler_over
+from tests.support.in_memory_app import lone_handler
 from tests.unit.test_lifecycle import EVERY_COMMAND_TO_A_SESSION
 
 pytestmark = pytest.mark.anyio
@@ -206,7 +205,7 @@ SHOWN = [one for one in (*OTHERS, *EVERY_COMMAND_TO_A_SESSION) if type(one) in P
 async def test_whatever_is_shown_can_be_denied_and_leaves_no_trace(command: c.Command):
     assert {type(one) for one in SHOWN} | {PatchScope} == set(POINTS)
     store, point = MemoryStore(), POINTS[type(command)]
-    handler = handler_over(store, hooks=Hooks([hook("a", denies, point)]))
+    handler = lone_handler(store, hooks=Hooks([hook("a", denies, point)]))
 
     with pytest.raises(HookDenied) as denied:
         await handler.handle(Request(SESSION_ID, command, actor="user:ada"))
@@ -222,12 +221,12 @@ async def test_a_patch_of_a_shared_scope_is_shown_too_and_can_be_narrowed():
 
     store, fan_out = MemoryStore(), FanOut()
     asked = ScopeRequest(PatchScope(app="a", set={"app:k": 1, "app:secret": 2}), "user:ada")
-    no = ScopeHandler(store, fan_out, hooks=Hooks([hook("a", denies, "state.pre_patch")]))
+    no = scope_handler_over(store, fan_out, hooks=Hooks([hook("a", denies, "state.pre_patch")]))
     with pytest.raises(HookDenied):
         await no.handle(asked)
     assert await store.log.head() == 0
 
-    some = ScopeHandler(store, fan_out, hooks=Hooks([hook("a", narrow, "state.pre_patch")]))
+    some = scope_handler_over(store, fan_out, hooks=Hooks([hook("a", narrow, "state.pre_patch")]))
     await some.handle(asked)
 
     assert (await store.shared_state.scope(asked.session_id)).values == {"app:k": b"1"}
@@ -241,7 +240,7 @@ async def test_what_was_done_before_a_hook_said_no_is_answered_as_it_was_then():
             raise Deny("no more")
         return None
 
-    handler = handler_over(MemoryStore(), hooks=Hooks([hook("a", ask)]))
+    handler = lone_handler(MemoryStore(), hooks=Hooks([hook("a", ask)]))
     await handler.handle(Request(SESSION_ID, create(), actor="user:ada"))
     key = Idempotency(scope=SESSION_ID, key="k", fingerprint=b"f" * 32)
     request = Request(SESSION_ID, START, actor="user:ada", idempotency=key)
@@ -256,7 +255,7 @@ async def test_what_was_done_before_a_hook_said_no_is_answered_as_it_was_then():
 
 @pytest.mark.parametrize("ask", [denies, breaks])
 async def test_what_is_already_so_cannot_be_denied(ask: Ask):
-    handler = handler_over(MemoryStore(), hooks=Hooks([hook("a", ask, "session.pre_stop")]))
+    handler = lone_handler(MemoryStore(), hooks=Hooks([hook("a", ask, "session.pre_stop")]))
     await handler.handle(Request(SESSION_ID, create(), actor="user:ada"))
     stop = Request(SESSION_ID, c.StopSession(), actor="user:ada")
     with pytest.raises((HookDenied, HookFailed)):
@@ -276,13 +275,13 @@ async def test_what_is_already_so_cannot_be_denied(ask: Ask):
 async def test_a_session_stays_active_when_a_required_hook_cannot_say_whether_it_may_stop():
     keeps = hook("a", breaks, "session.pre_stop")
     store = MemoryStore()
-    handler = handler_over(store, hooks=Hooks([keeps]))
+    handler = lone_handler(store, hooks=Hooks([keeps]))
     await handler.handle(Request(SESSION_ID, create(), actor="user:ada"))
 
     with pytest.raises(HookFailed):
         await handler.handle(Request(SESSION_ID, c.StopSession(), actor="user:ada"))
 
-    assert (await SessionRepository(store).load(SESSION_ID)).session.status == "idle"
+    assert (await repository_over(store).load(SESSION_ID)).session.status == "idle"
 
 
 def test_hooks_are_found_by_their_names():

@@ -8,8 +8,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from application.commands.handler import CommandHandler
-from application.commands.repository import SessionRepository
+from api.composition.over_store import handler_over, repository_over, transcripts_over
 from application.commands.request import Request
 from application.errors import Overloaded
 from application.fan_out import FanOut
@@ -18,19 +17,19 @@ from application.ports.store import Store
 from application.reads.transcript import transcripts as transcripts_module
 from application.reads.transcript.entry_json import changed_entries
 from application.reads.transcript.folded_entries import FoldedEntries
-from application.reads.transcript.transcripts import Transcripts
 from domain.session.commands import AddMessage, CreateSession, ReviseMessage
 from domain.session.content.transcript_entries import Entry
 from infrastructure.memory.store import MemoryStore
 from infrastructure.records.codec import JsonCodec
 from tests.support.builders import OWNER, SESSION_ID, text
+from tests.support.stand_ins import StandIn
 
 
 @pytest.fixture
 async def store() -> Store:
     """A store with one session of nine messages, and another one."""
     store = MemoryStore()
-    handler = CommandHandler(store, SessionRepository(store), FanOut())
+    handler = handler_over(store, repository_over(store), FanOut())
     messages = [AddMessage(message_id=f"m{n}", role="user", parts=text()) for n in range(9)]
     for session_id in (SESSION_ID, UUID(int=1)):
         for command in (CreateSession(owner=OWNER), *messages):
@@ -38,30 +37,25 @@ async def store() -> Store:
     return store
 
 
-class Slow:
+class Slow(StandIn):
     """A log whose reads take a while, as those of a database do."""
 
     def __init__(self, log) -> None:
-        self._log = log
+        super().__init__(log)
         self.reads = 0
-
-    def __getattr__(self, name):
-        return getattr(self._log, name)
 
     async def read(self, *args, **kwargs):
         self.reads += 1
         await asyncio.sleep(0.001)
-        return await self._log.read(*args, **kwargs)
+        return await self.before.read(*args, **kwargs)
 
 
 def slow(store: Store) -> Slow:
-    log = Slow(store.log)
-    object.__setattr__(store, "log", log)
-    return log
+    return Slow(store.log)
 
 
 async def test_a_transcript_is_that_of_the_sequence_that_was_asked_for(store):
-    transcripts = Transcripts(store)
+    transcripts = transcripts_over(store)
 
     lengths = [len(await transcripts.entries(SESSION_ID, at)) for at in (10, 5, 1, 10, 7)]
 
@@ -70,7 +64,7 @@ async def test_a_transcript_is_that_of_the_sequence_that_was_asked_for(store):
 
 async def test_readers_at_the_same_moment_each_get_the_transcript_of_their_own_sequence(store):
     slow(store)
-    transcripts = Transcripts(store)
+    transcripts = transcripts_over(store)
 
     found = await asyncio.gather(*(transcripts.entries(SESSION_ID, at) for at in (10, 5, 8, 10, 5)))
 
@@ -78,7 +72,7 @@ async def test_readers_at_the_same_moment_each_get_the_transcript_of_their_own_s
 
 
 async def test_what_was_handed_out_does_not_grow_under_its_reader(store):
-    transcripts = Transcripts(store)
+    transcripts = transcripts_over(store)
     early = await transcripts.entries(SESSION_ID, 5)
 
     await transcripts.entries(SESSION_ID, 10)
@@ -88,7 +82,7 @@ async def test_what_was_handed_out_does_not_grow_under_its_reader(store):
 
 async def test_readers_of_one_transcript_fold_it_once(store):
     log = slow(store)
-    transcripts = Transcripts(store)
+    transcripts = transcripts_over(store)
 
     await asyncio.gather(*(transcripts.entries(SESSION_ID, 10) for _ in range(5)))
 
@@ -98,7 +92,7 @@ async def test_readers_of_one_transcript_fold_it_once(store):
 async def test_what_is_kept_is_counted_however_many_read_at_once(store):
     slow(store)
     share = Share("transcripts", 30_000)
-    transcripts = Transcripts(store, share=share)
+    transcripts = transcripts_over(store, share=share)
     for _ in range(20):
         await asyncio.gather(
             *(transcripts.entries(session, 10) for session in (SESSION_ID, UUID(int=1)) * 3)
@@ -113,7 +107,7 @@ async def test_what_is_kept_is_counted_however_many_read_at_once(store):
 
 async def test_transcripts_that_are_too_large_to_keep_are_read_all_the_same(store):
     share = Share("transcripts", 1)
-    transcripts = Transcripts(store, share=share)
+    transcripts = transcripts_over(store, share=share)
 
     for _ in range(3):
         assert len(await transcripts.entries(SESSION_ID, 10)) == 9
@@ -127,7 +121,7 @@ async def test_of_transcripts_that_are_too_large_to_keep_one_is_folded_at_a_time
     monkeypatch.setattr(transcripts_module, "_PAGE", 2)
     slow(store)
     share = Share("transcripts", 1)
-    transcripts = Transcripts(store, share=share)
+    transcripts = transcripts_over(store, share=share)
     for _ in range(2):
         first, second = await asyncio.gather(
             transcripts.entries(SESSION_ID, 10),
@@ -143,7 +137,7 @@ async def test_of_transcripts_that_are_too_large_to_keep_one_is_folded_at_a_time
 
 async def test_a_page_of_a_long_transcript_is_read_without_folding_it_again() -> None:
     store, session = MemoryStore(), SESSION_ID
-    handler = CommandHandler(store, SessionRepository(store), FanOut())
+    handler = handler_over(store, repository_over(store), FanOut())
     long = text("hello " * 10_000)
     messages = [AddMessage(message_id=f"m{n}", role="user", parts=long) for n in range(400)]
     for command in (CreateSession(owner=OWNER), *messages):
@@ -151,7 +145,7 @@ async def test_a_page_of_a_long_transcript_is_read_without_folding_it_again() ->
     # Less than half of what it says as it stands, and much more than that in small.
     share = Share("transcripts", 10 * 1024 * 1024)
     log = slow(store)
-    transcripts = Transcripts(store, share=share)
+    transcripts = transcripts_over(store, share=share)
     entries = await transcripts.entries(session, 401)
     assert sum(map(len, entries)) > 2 * share.limit
     reads = log.reads

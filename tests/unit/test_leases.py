@@ -1,8 +1,9 @@
 """Attaching to sessions: the row decides, the log tells, and neither is left behind alone."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -38,6 +39,7 @@ from domain.session.commands import (
 from domain.values import Failure
 from tests.support.builders import OWNER, SESSION_ID, text
 from tests.support.in_memory_app import START, InMemoryApp, asked
+from tests.support.stand_ins import StandIn
 
 MINUTE = timedelta(minutes=1)
 MOMENT = timedelta(microseconds=1)
@@ -57,36 +59,23 @@ async def attach(office: InMemoryApp, holder: str = "cli:1", **conditions: Any) 
     return lease_id
 
 
-class Broken:
+class Broken(StandIn):
     """A log that cannot be written; `after` it was."""
 
     def __init__(self, log: EventLog, error: CairnError, *, after: bool = False) -> None:
-        self._log = log
+        super().__init__(log)
         self._error = error
         self._after = after
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._log, name)
-
     async def append(self, append: Append) -> int:
         if self._after:
-            await self._log.append(append)
+            await self.before.append(append)
         raise self._error
 
 
 @pytest.fixture
-async def broken(office: InMemoryApp) -> AsyncIterator[Any]:
-    log = office.store.log
-
-    def broken(error: CairnError, **how: Any) -> None:
-        object.__setattr__(office.store, "log", Broken(log, error, **how))
-
-    yield broken
-    object.__setattr__(office.store, "log", log)
-
-
-def mend(office: InMemoryApp) -> None:
-    object.__setattr__(office.store, "log", office.store.log._log)  # type: ignore[attr-defined]
+def broken(office: InMemoryApp) -> Callable[..., Broken]:
+    return partial(Broken, office.store.log)
 
 
 # ── attach ───────────────────────────────────────────────────────────────────────────────────
@@ -261,20 +250,17 @@ async def test_the_bounds_themselves_are_allowed(office: InMemoryApp, ttl: timed
 # ── what lies between the row and the event ──────────────────────────────────────────────────
 
 
-class StoppingMeanwhile:
+class StoppingMeanwhile(StandIn):
     """Leases on a session that stops just before they are taken."""
 
     def __init__(self, office: InMemoryApp, command: Command) -> None:
         self._office = office
-        self._leases = office.store.leases
+        super().__init__(office.store.leases)
         self._command = command
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._leases, name)
 
     async def acquire(self, *given: Any) -> Any:
         await self._office.do(self._command)
-        return await self._leases.acquire(*given)
+        return await self.before.acquire(*given)
 
 
 @pytest.mark.parametrize(
@@ -283,7 +269,7 @@ class StoppingMeanwhile:
 async def test_a_row_that_no_rule_allows_is_given_back(
     office: InMemoryApp, command: Command, error: type[Exception]
 ) -> None:
-    object.__setattr__(office.store, "leases", StoppingMeanwhile(office, command))
+    StoppingMeanwhile(office, command)
     with pytest.raises(error):
         await attach(office)
 
@@ -292,7 +278,7 @@ async def test_a_row_that_no_rule_allows_is_given_back(
 
 
 async def test_a_row_whose_event_was_surely_not_stored_is_given_back(
-    office: InMemoryApp, broken: Any
+    office: InMemoryApp, broken: Callable[..., Broken]
 ) -> None:
     broken(StoreUnavailable())
     with pytest.raises(StoreUnavailable):
@@ -303,14 +289,14 @@ async def test_a_row_whose_event_was_surely_not_stored_is_given_back(
 
 @pytest.mark.parametrize("written", [False, True])
 async def test_a_row_whose_event_may_be_stored_is_kept_for_who_asks_again(
-    office: InMemoryApp, broken: Any, written: bool
+    office: InMemoryApp, broken: Callable[..., Broken], written: bool
 ) -> None:
-    broken(OutcomeUnknown(), after=written)
+    log = broken(OutcomeUnknown(), after=written)
     with pytest.raises(OutcomeUnknown):
         await attach(office, key="k1")
     kept = await office.lease()
     assert kept is not None
-    mend(office)
+    log.step_aside()
 
     again = await office.attachments.attach(*asked(key="k1"), "cli:1", MINUTE)
 
@@ -320,13 +306,13 @@ async def test_a_row_whose_event_may_be_stored_is_kept_for_who_asks_again(
 
 
 async def test_another_request_with_its_key_does_not_have_its_lease(
-    office: InMemoryApp, broken: Any
+    office: InMemoryApp, broken: Callable[..., Broken]
 ) -> None:
-    broken(OutcomeUnknown())
+    log = broken(OutcomeUnknown())
     with pytest.raises(OutcomeUnknown):
         await attach(office, key="k1")
     kept = await office.lease()
-    mend(office)
+    log.step_aside()
     with pytest.raises(LeaseHeld):
         await attach(office, key="k1", fingerprint=b"g" * 32)
 

@@ -8,17 +8,14 @@ from uuid import UUID
 
 import pytest
 
-from application.commands.handler import CommandHandler
-from application.commands.repository import SessionRepository
+from api.composition.over_store import handler_over, queries_over, repository_over, transcripts_over
+from api.composition.use_cases import children_over, forks_over
 from application.commands.request import Outcome, Request
 from application.errors import CursorAhead, StaleSequence, StoreUnavailable
 from application.fan_out import FanOut
 from application.ports.session.listing import SessionFilter, SessionOrder
 from application.ports.store import Store
-from application.reads.queries import Queries
-from application.reads.transcript.transcripts import Transcripts
 from application.upkeep.supervision import Supervision
-from application.use_cases.session.lineage import Lineages
 from domain.errors import (
     CairnError,
     Invalid,
@@ -75,10 +72,11 @@ class Place:
 
     def restart(self, timers: Timers = NEVER) -> None:
         fan_out = FanOut()
-        self.repository = SessionRepository(self.store)
-        self.handler = CommandHandler(self.store, self.repository, fan_out, timers=timers)
-        self.queries = Queries(self.store, self.repository, Transcripts(self.store))
-        self.lineages = Lineages(self.store, self.repository, self.handler, self.queries)
+        self.repository = repository_over(self.store)
+        self.handler = handler_over(self.store, self.repository, fan_out, timers=timers)
+        self.queries = queries_over(self.store, self.repository, transcripts_over(self.store))
+        self.children = children_over(self.store, self.repository, self.handler, self.queries)
+        self.forks = forks_over(self.store, self.repository, self.handler, self.queries)
         self.supervision = Supervision(self.store.deadlines, self.repository, self.handler, timers)
 
     async def ask(self, session_id: UUID, *commands: c.Command, **rest: Any) -> Outcome:
@@ -106,7 +104,7 @@ class Place:
 
     async def fork(self, at: int | None = None, **changed: Any) -> Outcome:
         wanted = c.CreateSession(owner=OWNER, **changed)
-        command, inherits = await self.lineages.forked(PARENT, at, wanted)
+        command, inherits = await self.forks.forked(PARENT, at, wanted)
         return await self.ask(FORK, command, inherits=inherits)
 
     async def status(self, session_id: UUID) -> str:
@@ -204,7 +202,7 @@ async def test_a_fork_is_the_same_after_a_restart_and_in_the_past(place: Place):
 async def test_a_fork_of_a_fork_reaches_back_to_the_first_one(place: Place):
     await place.fork(6)
     wanted = c.CreateSession(owner=OWNER)
-    command, inherits = await place.lineages.forked(FORK, None, wanted)
+    command, inherits = await place.forks.forked(FORK, None, wanted)
     await place.ask(CHILD, command, inherits=inherits)
     place.restart()
 
@@ -223,26 +221,26 @@ async def test_a_fork_is_refused_of_what_is_not_there_or_beyond_its_end(place: P
     with pytest.raises(CursorAhead):
         await place.fork(10_000)
     with pytest.raises(SessionNotFound):
-        await place.lineages.forked(CHILD, None, c.CreateSession(owner=OWNER))
+        await place.forks.forked(CHILD, None, c.CreateSession(owner=OWNER))
     await place.ask(PARENT, c.DeleteSession())
     with pytest.raises(SessionIsDeleted):
         await place.fork(3)
     with pytest.raises(SessionIsDeleted):
-        await place.lineages.state_at(PARENT, 1)
+        await place.forks.state_at(PARENT, 1)
 
 
 async def test_what_a_fork_is_made_of_is_looked_at_once(place: Place):
     """Whoever forks the newest of a session that may be at 9 only, forks event 9."""
     wanted = c.CreateSession(owner=Owner(app="", user=""))
     head = (await place.repository.load(PARENT)).session.sequence
-    command, _ = await place.lineages.forked(PARENT, None, wanted, {head})
+    command, _ = await place.forks.forked(PARENT, None, wanted, {head})
     assert command.owner == OWNER
     assert command.forked_from is not None
     assert command.forked_from.sequence == head
 
     await place.ask(PARENT, c.PatchState(set={"n": 3}))
     with pytest.raises(StaleSequence):
-        await place.lineages.forked(PARENT, 3, wanted, {head})
+        await place.forks.forked(PARENT, 3, wanted, {head})
 
 
 async def test_a_fork_of_the_newest_takes_the_state_that_is_kept(
@@ -250,7 +248,7 @@ async def test_a_fork_of_the_newest_takes_the_state_that_is_kept(
 ):
     place.restart()
     wanted = c.CreateSession(owner=OWNER)
-    cold, from_log = await place.lineages.forked(PARENT, None, wanted)
+    cold, from_log = await place.forks.forked(PARENT, None, wanted)
     await place.repository.load(PARENT)
 
     async def nothing(*_: Any, **__: Any) -> Any:
@@ -258,9 +256,9 @@ async def test_a_fork_of_the_newest_takes_the_state_that_is_kept(
 
     monkeypatch.setattr(place.store.log, "read", nothing)
     monkeypatch.setattr(place.store.snapshots, "load", nothing)
-    assert await place.lineages.forked(PARENT, None, wanted) == (cold, from_log)
+    assert await place.forks.forked(PARENT, None, wanted) == (cold, from_log)
     with pytest.raises(AssertionError, match="the log is read"):
-        await place.lineages.forked(PARENT, 3, wanted)
+        await place.forks.forked(PARENT, 3, wanted)
 
 
 async def test_a_fork_outlives_the_deletion_of_its_origin(place: Place):
@@ -275,7 +273,7 @@ async def test_a_fork_outlives_the_deletion_of_its_origin(place: Place):
 
 
 async def rewound(place: Place, to: int) -> Outcome:
-    then = await place.lineages.state_at(PARENT, to)
+    then = await place.forks.state_at(PARENT, to)
     return await place.ask(PARENT, rewind_to(to, then))
 
 
@@ -364,7 +362,7 @@ async def test_a_spawn_begins_the_child_and_tells_the_parent_in_one_transaction(
     assert (lineage.parent_id, lineage.root_id, lineage.depth) == (PARENT, PARENT, 1)
     assert child.policy.grants.tools == ("fs__read",)
     assert child.lifecycle.expires_at == NOON + timedelta(seconds=60)
-    assert await place.lineages.ancestry(CHILD) == [PARENT]
+    assert await place.children.ancestry(CHILD) == [PARENT]
 
 
 async def test_a_child_wider_by_one_atom_is_refused_and_nothing_is_recorded(place: Place):
@@ -405,7 +403,7 @@ async def test_children_that_ended_while_nobody_told_their_parent_are_found_befo
     with pytest.raises(SpawnLimit):
         await place.ask(PARENT, spawn(UUID(int=13)))
 
-    await place.lineages.count(PARENT)
+    await place.children.count(PARENT)
 
     await place.ask(PARENT, spawn(UUID(int=13)))
 
@@ -432,18 +430,18 @@ async def test_children_that_were_resumed_while_nobody_told_their_parent_are_fou
     monkeypatch.setattr(place.handler, "_reactions", ())
     await place.ask(UUID(int=11), c.ResumeSession())
 
-    await place.lineages.count(PARENT)
+    await place.children.count(PARENT)
 
     with pytest.raises(SpawnLimit):
         await place.ask(PARENT, spawn(UUID(int=13)))
     before = await place.store.log.head()
-    await place.lineages.count(PARENT)
+    await place.children.count(PARENT)
     assert await place.store.log.head() == before
 
 
 async def test_of_two_processes_that_spawn_at_once_none_has_a_child_too_many(place: Place):
-    repository = SessionRepository(place.store)
-    other = CommandHandler(place.store, repository, FanOut(), timers=NEVER)
+    repository = repository_over(place.store)
+    other = handler_over(place.store, repository, FanOut(), timers=NEVER)
     await asyncio.gather(place.repository.load(PARENT), repository.load(PARENT))
 
     async def ask(number: int) -> str:

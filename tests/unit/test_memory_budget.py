@@ -6,13 +6,11 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
 
-from application.commands.handler import CommandHandler
-from application.commands.repository import SessionRepository
+from api.composition.over_store import handler_over, repository_over
 from application.commands.request import Request
 from application.errors import Overloaded, StateTooLarge
 from application.fan_out import FanOut
@@ -24,6 +22,7 @@ from infrastructure.machine_memory import default_budget, memory_of_machine, res
 from infrastructure.memory.store import MemoryStore
 from tests.support.builders import OWNER
 from tests.support.sse import eventually
+from tests.support.stand_ins import StandIn
 
 ROOT = Path(__file__).resolve().parents[2]
 KIBIBYTE = 1024
@@ -41,8 +40,8 @@ class Desk:
     def __init__(self, states: int = MEBIBYTE, largest_state: int = MOST) -> None:
         self.store = MemoryStore()
         self.share = Share("states", states)
-        self.repository = SessionRepository(self.store, share=self.share)
-        self.handler = CommandHandler(
+        self.repository = repository_over(self.store, share=self.share)
+        self.handler = handler_over(
             self.store, self.repository, FanOut(), largest_state=largest_state
         )
 
@@ -167,7 +166,7 @@ async def test_commands_that_wait_together_are_decided_in_turn_where_a_state_is_
     assert desk.counts_what_it_keeps()
 
 
-class SlowScales:
+class SlowScales(StandIn):
     """Kept states of which a large one is weighed when the test says so.
 
     Args:
@@ -175,21 +174,17 @@ class SlowScales:
     """
 
     def __init__(self, store: MemoryStore) -> None:
-        self._snapshots = store.snapshots
+        super().__init__(store.snapshots)
         self.may_weigh = threading.Event()
-        object.__setattr__(store, "snapshots", self)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._snapshots, name)
 
     def weigh(self, session: Session) -> int:
-        weight = self._snapshots.weigh(session)
+        weight = self.before.weigh(session)
         if weight > 100 * KIBIBYTE and not self.may_weigh.wait(60):
             raise TimeoutError
         return weight
 
 
-class SlowLog:
+class SlowLog(StandIn):
     """A log that takes an append each time the test says so.
 
     Args:
@@ -197,17 +192,13 @@ class SlowLog:
     """
 
     def __init__(self, store: MemoryStore) -> None:
-        self._log = store.log
+        super().__init__(store.log)
         self.has_come, self.may_append = asyncio.Semaphore(0), asyncio.Semaphore(0)
-        object.__setattr__(store, "log", self)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._log, name)
 
     async def append(self, append: Append) -> int:
         self.has_come.release()
         await self.may_append.acquire()
-        return await self._log.append(append)
+        return await self.before.append(append)
 
 
 async def test_the_loop_goes_on_while_a_large_state_is_weighed() -> None:

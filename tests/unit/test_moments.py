@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.composition.over_store import events_over
 from application.errors import BeforeFirstEvent
 from application.ports.session.session_row import NEVER
 from application.reads.moments import Moments
@@ -45,7 +46,7 @@ def found(log: Log, at: datetime) -> int:
     store: Any = SimpleNamespace(log=log, codec=codec)
     newest = next(time for time in reversed(log.times) if time != NEVER)
     row: Any = SimpleNamespace(session_id=UUID(int=1), sequence=len(log.times), updated_at=newest)
-    return asyncio.run(Moments(store).sequence_at(row, at))
+    return asyncio.run(Moments(events_over(store)).sequence_at(row, at))
 
 
 @given(st.lists(st.integers(0, 30), min_size=1).map(sorted), st.integers(0, 40))

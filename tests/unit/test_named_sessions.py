@@ -59,8 +59,8 @@ def id_of(generation: int) -> UUID:
 
 def names_of(rows: Rows, generations: int) -> NamedSessions:
     rows.ids = {id_of(number): number for number in range(1, generations + 1)}
-    store = SimpleNamespace(session_rows=rows, codec=None, clock=None)
-    return NamedSessions("adk", cast("Any", store), cast("Any", Handler()))
+    nothing, handler = cast("Any", None), cast("Any", Handler())
+    return NamedSessions("adk", cast("Any", rows), nothing, nothing, handler)
 
 
 @pytest.mark.parametrize("generations", [1, 2, 3, 4, 7, 8, 9, 1000, 3001])

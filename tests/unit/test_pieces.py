@@ -2,6 +2,7 @@
 
 import pytest
 
+from api.composition.use_cases import pieces_over
 from application.errors import PieceMisplaced
 from application.partials.writer import PartialWriter
 from application.use_cases.turn.pieces import Pieces, SentPiece
@@ -32,7 +33,7 @@ def writer(app: InMemoryApp) -> PartialWriter:
 
 @pytest.fixture
 def pieces(app: InMemoryApp, writer: PartialWriter) -> Pieces:
-    return Pieces(app.store, app.repository, app.fan_out, writer, largest=100_000)
+    return pieces_over(app.store, app.repository, app.fan_out, writer, largest=100_000)
 
 
 def written(app: InMemoryApp) -> list[str]:

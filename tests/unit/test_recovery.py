@@ -5,8 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.commands.handler import CommandHandler
-from application.commands.repository import SessionRepository
+from api.composition.over_store import handler_over, repository_over
 from application.commands.request import Outcome, Request
 from application.errors import StoreUnavailable
 from application.fan_out import FanOut
@@ -24,12 +23,13 @@ from infrastructure.memory.tables import Tables
 from tests.support.builders import NOON, OWNER, created
 from tests.support.given import given
 from tests.support.in_memory_app import FixedClock, timedelta
+from tests.support.stand_ins import StandIn
 
 START = StartTurn(turn_id="t1", message_id="m1", parts=({"type": "text", "text": "Go"},))
 GRACE, UNATTENDED = 60, 900
 
 
-class CutOff(CommandHandler):
+class CutOff(StandIn):
     """A handler whose database goes away, before an append or right after it."""
 
     lost = ""
@@ -37,7 +37,7 @@ class CutOff(CommandHandler):
     async def handle(self, request: Request) -> Outcome:
         if self.lost == "before":
             raise StoreUnavailable("the database does not answer")
-        outcome = await super().handle(request)
+        outcome: Outcome = await self.before.handle(request)
         if self.lost == "after":
             raise StoreUnavailable("the database does not answer")
         return outcome
@@ -49,9 +49,10 @@ class Left:
     def __init__(self) -> None:
         self.clock, tables = FixedClock(), Tables()
         self.store = MemoryStore(clock=self.clock, tables=tables)
-        repository = SessionRepository(self.store)
+        repository = repository_over(self.store)
         self.repository = repository
-        self.handler = CutOff(self.store, repository, FanOut())
+        self.handler = handler_over(self.store, repository, FanOut())
+        self.cut_off = CutOff(self.handler)
         watch = MemoryDriverWatch(tables, self.clock)
         self.recovery = Recovery(watch, repository, self.handler, patience(GRACE, UNATTENDED))
         self.id: UUID = uuid4()
@@ -132,14 +133,14 @@ async def test_a_database_that_goes_away_in_the_middle_leaves_nothing_half_done(
 ) -> None:
     await left.begin(START)
     left.clock.pass_time(seconds=60 + GRACE)
-    left.handler.lost = lost
+    left.cut_off.lost = lost
     (finding,) = (await left.recovery.recover()).findings
     said = finding.document()
     assert not said["persisted"]
     assert said["stop_detail"] == (
         "crashed_active (classification not persisted: the database does not answer)"
     )
-    left.handler.lost = ""
+    left.cut_off.lost = ""
     again = (await left.recovery.recover()).findings
     assert [one.document()["persisted"] for one in again] == ([True] if lost == "before" else [])
     types = [one.type for one in await left.store.log.read(left.id, limit=99)]

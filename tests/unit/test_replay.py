@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.composition.over_store import tails_over
 from application.fan_out import FanOut
 from application.ports.session.session_row import NEVER
 from application.reads.streams.pace import LONGEST_GAP, Pace
 from application.reads.streams.replay import Replays
 from application.reads.streams.selecting import ALL, Filter
 from application.reads.streams.stream_items import CaughtUp, Closing, StreamItem, StreamTiming
-from application.reads.streams.tail import Tails
 from infrastructure.memory.store import MemoryStore
 from tests.support.appends import START, Chain, at
 
@@ -28,9 +28,10 @@ class Theatre:
         self.stops_at: float | None = None
         timing = StreamTiming(longest=longest)
         self.replays = Replays(
-            self.store,
+            self.store.log,
+            self.store.codec,
             self.fan_out,
-            Tails(self.store, self.fan_out),
+            tails_over(self.store, self.fan_out),
             timing,
             closes_within=self.closes_within,
             clock=lambda: self.now,

@@ -5,24 +5,23 @@ from uuid import UUID
 
 import pytest
 
+from api.composition.over_store import handler_over, queries_over, repository_over, transcripts_over
+from api.composition.use_cases import forks_over
 from application.commands import repository
-from application.commands.handler import CommandHandler
-from application.commands.repository import SessionRepository
 from application.commands.request import Request
+from application.commands.states import kept_states
 from application.fan_out import FanOut
 from application.memory_budget import Share
 from application.ports.log.append import Append
 from application.ports.log.events import NewEvent
 from application.ports.store import Store
-from application.reads.queries import Queries
-from application.reads.transcript.transcripts import Transcripts
-from application.use_cases.session.lineage import Lineages
 from domain.log.chain import link, record_hash
 from domain.session import commands as c
 from domain.session.content.conversation import rewind_to
 from domain.session.state import Session
 from infrastructure.memory.store import MemoryStore
 from tests.support.builders import OWNER, at, text
+from tests.support.stand_ins import StandIn
 
 ROOT = UUID(int=1)
 LINE = 1200
@@ -32,10 +31,10 @@ LINE = 1200
 class Process:
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.repository = SessionRepository(store, share=Share("states", 1))
-        self.handler = CommandHandler(store, self.repository, FanOut())
-        self.queries = Queries(store, self.repository, Transcripts(store))
-        self.lineages = Lineages(store, self.repository, self.handler, self.queries)
+        self.repository = repository_over(store, share=Share("states", 1))
+        self.handler = handler_over(store, self.repository, FanOut())
+        self.queries = queries_over(store, self.repository, transcripts_over(store))
+        self.forks = forks_over(store, self.repository, self.handler, self.queries)
 
     async def ask(self, session_id: UUID, command: c.Command, **rest: object) -> None:
         request = Request(session_id, command, actor="user:ada", **rest)  # type: ignore[arg-type]
@@ -45,7 +44,7 @@ class Process:
         await self.ask(session_id, c.AddMessage(message_id=message_id, role="user", parts=text()))
 
     async def rewind(self, session_id: UUID, to: int) -> None:
-        then = await self.lineages.state_at(session_id, to)
+        then = await self.forks.state_at(session_id, to)
         await self.ask(session_id, rewind_to(to, then))
 
     async def messages(self, session_id: UUID) -> list[str]:
@@ -53,19 +52,15 @@ class Process:
         return [self.store.codec.from_json(entry)["id"] for entry in snapshot.transcript]
 
 
-class Counting:
+class Counting(StandIn):
     """A log that counts the events read from it."""
 
     def __init__(self, store: Store) -> None:
-        self._log = store.log
+        super().__init__(store.log)
         self.events = 0
-        object.__setattr__(store, "log", self)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._log, name)
 
     async def read(self, *args: object, **kwargs: object) -> object:
-        page = await self._log.read(*args, **kwargs)  # type: ignore[arg-type]
+        page = await self.before.read(*args, **kwargs)
         self.events += len(page)
         return page
 
@@ -82,7 +77,7 @@ async def line_of_forks(process: Process, length: int, *, kept: bool = True) -> 
     session_id = ROOT
     for number in range(2, length + 2):
         wanted = c.CreateSession(owner=OWNER)
-        command, inherits = await process.lineages.forked(session_id, None, wanted)
+        command, inherits = await process.forks.forked(session_id, None, wanted)
         session_id = UUID(int=number)
         await process.ask(session_id, command, inherits=inherits)
         if number % 400 == 0:
@@ -95,7 +90,7 @@ async def line_of_forks(process: Process, length: int, *, kept: bool = True) -> 
 async def test_a_cold_fork_of_forks_is_loaded_from_a_state_that_is_kept_nearby(process):
     last = await line_of_forks(process, 100)
 
-    loaded = await SessionRepository(process.store).refresh(last)
+    loaded = await repository_over(process.store).refresh(last)
 
     assert loaded.origins <= 17
     assert dict(loaded.session.state) == {"root": True}
@@ -105,7 +100,7 @@ async def test_a_line_of_forks_longer_than_calls_can_be_nested(process):
     last = await line_of_forks(process, LINE, kept=False)
 
     cold = Process(process.store)
-    loaded = await SessionRepository(process.store).refresh(last)
+    loaded = await repository_over(process.store).refresh(last)
 
     assert loaded.origins == LINE
     assert loaded.session == (await process.repository.load(last)).session
@@ -123,7 +118,7 @@ async def test_a_conversation_that_goes_back_again_and_again_is_folded_along_wha
 
     cold = Process(process.store)
     log = Counting(process.store)
-    entries = await Transcripts(process.store).entries(
+    entries = await transcripts_over(process.store).entries(
         ROOT, (await cold.repository.load(ROOT)).session.sequence
     )
 
@@ -146,11 +141,11 @@ async def test_what_was_read_before_a_rewind_is_not_what_is_read_after_it(proces
 async def test_what_a_read_had_to_fold_is_kept_for_the_next_one(process, monkeypatch, past):
     for number in range(60):
         await process.say(ROOT, f"n{number}")
-    monkeypatch.setattr(repository, "_SNAPSHOT_EVERY", 20)
+    monkeypatch.setattr(kept_states, "KEPT_EVERY", 20)
     read = Counting(process.store)
 
     async def cold() -> Session:
-        repository = SessionRepository(process.store)
+        repository = repository_over(process.store)
         loaded = await (repository.load_at(ROOT, 50) if past else repository.load(ROOT))
         return loaded.session
 
@@ -162,7 +157,7 @@ async def test_what_a_read_had_to_fold_is_kept_for_the_next_one(process, monkeyp
 
 
 async def test_a_state_that_lacks_what_a_newer_program_wrote_is_not_kept(process, monkeypatch):
-    monkeypatch.setattr(repository, "_SNAPSHOT_EVERY", 20)
+    monkeypatch.setattr(kept_states, "KEPT_EVERY", 20)
     log = process.store.log
     last = (await log.read(ROOT, after=1, limit=1))[0]
     ours = b'"type":"message.added"'
@@ -173,7 +168,7 @@ async def test_a_state_that_lacks_what_a_newer_program_wrote_is_not_kept(process
     for number in range(40):
         await process.say(ROOT, f"n{number}")
     await asyncio.gather(*process.handler._chores)
-    loaded = await SessionRepository(process.store).load(ROOT)
+    loaded = await repository_over(process.store).load(ROOT)
 
     assert loaded.session.unrecognised == 3
     assert await process.store.snapshots.load(ROOT) is None
@@ -182,16 +177,15 @@ async def test_a_state_that_lacks_what_a_newer_program_wrote_is_not_kept(process
 async def test_moments_near_each_other_are_not_folded_far(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repository, "EVERY", 8)
     process, share = Process(MemoryStore()), Share("states", 1024 * 1024)
-    process.repository = SessionRepository(process.store, share=share)
+    process.repository = repository_over(process.store, share=share)
     await process.ask(ROOT, c.CreateSession(owner=OWNER))
     for number in range(60):
         await process.ask(ROOT, c.PatchState(set={"n": number}))
-    fresh = {n: await SessionRepository(process.store).load_at(ROOT, n) for n in range(1, 62)}
+    fresh = {n: await repository_over(process.store).load_at(ROOT, n) for n in range(1, 62)}
     assert [(await process.repository.load_at(ROOT, n)).session for n in (61, 9, 30, 8)] == [
         fresh[n].session for n in (61, 9, 30, 8)
     ]
     counting = Counting(process.store)
-    object.__setattr__(process.store, "log", counting)
     for sequence, there in fresh.items():
         found = await process.repository.load_at(ROOT, sequence)
         assert (found.session, found.digest, found.position) == (

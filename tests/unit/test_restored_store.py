@@ -6,8 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from application.commands.handler import CommandHandler
-from application.commands.repository import SessionRepository
+from api.composition.over_store import handler_over, repository_over
 from application.commands.request import Request
 from application.errors import StaleSequence
 from application.fan_out import FanOut
@@ -27,8 +26,8 @@ class Restored:
     def __init__(self) -> None:
         self.tables = Tables()
         store = MemoryStore(tables=self.tables)
-        self.repository = SessionRepository(store)
-        self.handler = CommandHandler(store, self.repository, FanOut())
+        self.repository = repository_over(store)
+        self.handler = handler_over(store, self.repository, FanOut())
 
     async def ask(self, command: c.Command, expected: int | None = None) -> int:
         allowed = None if expected is None else frozenset({expected})

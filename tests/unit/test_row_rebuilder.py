@@ -41,7 +41,7 @@ async def test_all_rows_of_an_older_version_are_made_as_they_are_now(office: InM
     before = [await listed(office, one) for one in ids]
     for one in ids:
         age(office, one)
-    job = RowRebuilder(office.store, office.repository, Timers())
+    job = RowRebuilder(office.store.session_rows, office.store.codec, office.repository, Timers())
 
     assert await job.round() == 0
     assert await job.round() > 0
@@ -64,7 +64,7 @@ async def test_a_log_that_cannot_be_folded_keeps_no_other_row_from_being_made(
         return await load(session_id, sequence)
 
     monkeypatch.setattr(office.repository, "load_at", fail)
-    job = RowRebuilder(office.store, office.repository, Timers())
+    job = RowRebuilder(office.store.session_rows, office.store.codec, office.repository, Timers())
 
     for _ in range(2):
         assert await job.round() > 0

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from api.composition.over_store import scope_handler_over
 from application.commands.request import Outcome, Request, ScopeRequest
-from application.commands.scope_handler import ScopeHandler
 from application.commands.session_queue import PendingCommand, QueueLimits, SessionQueue
 from application.errors import Busy, VersionConflict
 from application.fan_out import FanOut
@@ -16,7 +16,8 @@ from domain.scope.rules import PatchScope
 from domain.session.commands import AddMessage, CreateSession
 from infrastructure.memory.store import MemoryStore
 from tests.support.builders import OWNER, SESSION_ID, text
-from tests.support.in_memory_app import handler_over
+from tests.support.in_memory_app import lone_handler
+from tests.support.stand_ins import StandIn
 
 LIMITS = QueueLimits(commands=5, bytes=100, together=3, together_bytes=60)
 
@@ -55,32 +56,28 @@ async def test_only_so_many_commands_wait_and_go_together():
     assert [len(queue.take()) for _ in range(2)] == [2, 1]
 
 
-class Stuck:
+class Stuck(StandIn):
     """A log that does not write before it is let."""
 
     def __init__(self, log: Any) -> None:
-        self._log = log
+        super().__init__(log)
         self.open, self.begun = asyncio.Event(), asyncio.Event()
         self.waited, self.shared = list[float](), list[float]()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._log, name)
 
     async def append(self, append: Append) -> int:
         self.waited.append(append.waited)
         self.shared.append(waited())
         self.begun.set()
         await self.open.wait()
-        position: int = await self._log.append(append)
+        position: int = await self.before.append(append)
         return position
 
 
 async def test_nobody_waits_for_a_session_longer_than_the_patience():
     store = MemoryStore()
-    handler = handler_over(store, waiting=QueueLimits(patience=0.05, together=2))
+    handler = lone_handler(store, waiting=QueueLimits(patience=0.05, together=2))
     await handler.handle(Request(SESSION_ID, CreateSession(owner=OWNER), "user:ada"))
     stuck = Stuck(store.log)
-    object.__setattr__(store, "log", stuck)
     first = asyncio.create_task(handler.handle(ask(1)))
     await stuck.begun.wait()
 
@@ -103,10 +100,9 @@ async def test_what_a_command_has_waited_counts_for_its_append(monkeypatch: pyte
     time_of_loop = loop.time
     monkeypatch.setattr(loop, "time", lambda: time_of_loop() + ahead)
     store = MemoryStore()
-    handler = handler_over(store)
+    handler = lone_handler(store)
     await handler.handle(Request(SESSION_ID, CreateSession(owner=OWNER), "user:ada"))
     stuck = Stuck(store.log)
-    object.__setattr__(store, "log", stuck)
     both = [asyncio.create_task(handler.handle(ask(n))) for n in (1, 2)]
     await stuck.begun.wait()
     ahead = 1.0
@@ -118,10 +114,9 @@ async def test_what_a_command_has_waited_counts_for_its_append(monkeypatch: pyte
 
 async def test_what_its_request_has_waited_before_counts_in_the_queue():
     store = MemoryStore()
-    handler = handler_over(store, waiting=QueueLimits(patience=60.0))
+    handler = lone_handler(store, waiting=QueueLimits(patience=60.0))
     await handler.handle(Request(SESSION_ID, CreateSession(owner=OWNER), "user:ada"))
     stuck = Stuck(store.log)
-    object.__setattr__(store, "log", stuck)
     first = asyncio.create_task(handler.handle(ask(1)))
     await stuck.begun.wait()
 
@@ -135,10 +130,9 @@ async def test_what_its_request_has_waited_before_counts_in_the_queue():
 async def test_who_waits_in_the_queue_has_a_patience_of_its_own():
     """Those who are served later are not served in what is left to whoever was served before."""
     store = MemoryStore()
-    handler = handler_over(store)
+    handler = lone_handler(store)
     await handler.handle(Request(SESSION_ID, CreateSession(owner=OWNER), "user:ada"))
     stuck = Stuck(store.log)
-    object.__setattr__(store, "log", stuck)
 
     async def asked(number: int, seconds: float) -> Outcome:
         with SharedPatience(Waited(seconds)):
@@ -161,10 +155,9 @@ async def test_who_has_waited_for_too_long_when_an_append_conflicts_is_not_writt
     monkeypatch: pytest.MonkeyPatch,
 ):
     store = MemoryStore()
-    handler = handler_over(store, waiting=QueueLimits(patience=0.05))
+    handler = lone_handler(store, waiting=QueueLimits(patience=0.05))
     await handler.handle(Request(SESSION_ID, CreateSession(owner=OWNER), "user:ada"))
     stuck = Stuck(store.log)
-    object.__setattr__(store, "log", stuck)
     first = asyncio.create_task(handler.handle(ask(1)))
     await stuck.begun.wait()
     second = asyncio.create_task(handler.handle(ask(2)))
@@ -175,11 +168,11 @@ async def test_who_has_waited_for_too_long_when_an_append_conflicts_is_not_writt
     async def conflicts_late(_: Append) -> int:
         alarm(0.1, rung.set)
         await rung.wait()
-        monkeypatch.setattr(stuck, "append", writes)
+        monkeypatch.setattr(store.log, "append", writes)
         raise VersionConflict
 
-    writes = stuck.append
-    monkeypatch.setattr(stuck, "append", conflicts_late)
+    writes = store.log.append
+    monkeypatch.setattr(store.log, "append", conflicts_late)
     stuck.open.set()
     await first
     with pytest.raises(Busy):
@@ -191,8 +184,7 @@ async def test_who_has_waited_for_too_long_when_an_append_conflicts_is_not_writt
 async def test_a_patch_of_a_scope_waits_no_longer_than_the_patience_for_another():
     store = MemoryStore()
     stuck = Stuck(store.log)
-    object.__setattr__(store, "log", stuck)
-    handler = ScopeHandler(store, FanOut(), patience=0.05)
+    handler = scope_handler_over(store, FanOut(), patience=0.05)
 
     def patch(key: str) -> ScopeRequest:
         return ScopeRequest(PatchScope(app="a", user=None, set={key: 1}), "user:ada")
@@ -201,7 +193,7 @@ async def test_a_patch_of_a_scope_waits_no_longer_than_the_patience_for_another(
     await stuck.begun.wait()
     with pytest.raises(Busy):
         await handler.handle(patch("app:two"))
-    patient = ScopeHandler(store, FanOut(), patience=60.0)
+    patient = scope_handler_over(store, FanOut(), patience=60.0)
     patient._locks = handler._locks
     with SharedPatience(Waited(60.0)), pytest.raises(Busy):
         await patient.handle(patch("app:three"))

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from api.composition.over_store import tails_over
 from api.http.outgoing import giving
 from api.http.outgoing.downloads import Download
 from api.http.outgoing.giving import Readers
@@ -24,7 +25,6 @@ from application.reads.streams.feed import Feed, FeedFilter
 from application.reads.streams.replay import Replays
 from application.reads.streams.selecting import ALL
 from application.reads.streams.stream_items import StreamItem
-from application.reads.streams.tail import Tails
 from domain.principal import Principal
 from infrastructure.memory.store import MemoryStore
 from tests.support.appends import START, Chain, row
@@ -96,11 +96,13 @@ def of_the_feed(store: Store, chain: Chain, fan_out: FanOut) -> AsyncGenerator[S
 
 
 def of_a_session(store: Store, chain: Chain, fan_out: FanOut) -> AsyncGenerator[StreamItem]:
-    return Tails(store, fan_out).stream(chain.session_id, 0, ALL)
+    return tails_over(store, fan_out).stream(chain.session_id, 0, ALL)
 
 
 def of_a_replay(store: Store, chain: Chain, fan_out: FanOut) -> AsyncGenerator[StreamItem]:
-    return Replays(store, fan_out, Tails(store, fan_out)).stream(chain.session_id, 0, ALL, 1000.0)
+    return Replays(store.log, store.codec, fan_out, tails_over(store, fan_out)).stream(
+        chain.session_id, 0, ALL, 1000.0
+    )
 
 
 def open_streams() -> set[int]:

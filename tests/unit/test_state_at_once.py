@@ -6,12 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from application.commands.handler import CommandHandler
-from application.commands.repository import SessionRepository
+from api.composition.over_store import handler_over, queries_over, repository_over, transcripts_over
 from application.commands.request import Request
 from application.fan_out import FanOut
-from application.reads.queries import Queries
-from application.reads.transcript.transcripts import Transcripts
 from domain.session import commands as c
 from infrastructure.memory.store import MemoryStore
 from tests.support.builders import OWNER
@@ -24,9 +21,9 @@ class Place:
 
     def __init__(self, writes: int) -> None:
         self.store = MemoryStore()
-        self.repository = SessionRepository(self.store)
-        self.handler = CommandHandler(self.store, self.repository, FanOut())
-        self.queries = Queries(self.store, self.repository, Transcripts(self.store))
+        self.repository = repository_over(self.store)
+        self.handler = handler_over(self.store, self.repository, FanOut())
+        self.queries = queries_over(self.store, self.repository, transcripts_over(self.store))
         self.shared_with = self.store.shared_state.shared_with
         self.written, self.most = 0, writes
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from api.composition.over_store import tails_over
 from application.fan_out import FanOut
 from application.reads.streams.selecting import ALL
 from application.reads.streams.stream_items import Closed
-from application.reads.streams.tail import Tails
 from infrastructure.memory.store import MemoryStore
 from tests.support.appends import Chain
 
@@ -31,7 +31,7 @@ async def test_an_end_that_comes_behind_a_read_is_told_whole(
 
     monkeypatch.setattr(store.log, "read", read_and_then)
     told: list[int] = []
-    async for item in Tails(store, fan_out).stream(chain.session_id, 0, ALL):
+    async for item in tails_over(store, fan_out).stream(chain.session_id, 0, ALL):
         if isinstance(item, list | tuple):
             told += [event.sequence for event in item]
         elif isinstance(item, Closed):

@@ -7,14 +7,17 @@ from uuid import UUID
 
 import pytest
 
+from api.composition.over_store import (
+    partial_reader_over,
+    queries_over,
+    scope_handler_over,
+    transcripts_over,
+)
+from api.composition.use_cases import use_cases_over
 from application.commands.request import Caller, IdempotencyKey, RequestOrigin
-from application.commands.scope_handler import ScopeHandler
 from application.errors import IdempotencyKeyReused, StaleScope, StaleSequence
-from application.partials.reader import PartialReader
 from application.partials.writer import PartialWriter
-from application.reads.queries import Queries
-from application.reads.transcript.transcripts import Transcripts
-from application.use_cases import UseCases, use_cases_over
+from application.use_cases import UseCases
 from application.use_cases.session.sessions import WantedMessage
 from application.use_cases.turn.inputs import WantedInput
 from application.use_cases.turn.pieces import SentPiece
@@ -41,12 +44,12 @@ class Runtime(InMemoryApp):
 
     def __init__(self) -> None:
         super().__init__()
-        queries = Queries(self.store, self.repository, Transcripts(self.store))
+        queries = queries_over(self.store, self.repository, transcripts_over(self.store))
         self.use_cases: UseCases = use_cases_over(
             self.store,
             self.repository,
             self.handler,
-            ScopeHandler(self.store, self.fan_out),
+            scope_handler_over(self.store, self.fan_out),
             self.fan_out,
             queries,
             FormSchemas(),
@@ -112,42 +115,43 @@ async def test_a_form_is_held_to_its_schema_and_runs_out_by_the_clock(runtime: R
 
 
 async def test_a_spawn_counts_the_children_that_ended_unnoticed(runtime: Runtime):
-    lineages = runtime.use_cases.lineages
-    first = await lineages.spawn(ADA, SESSION_ID, agent=AGENT, ttl_seconds=60)
+    children = runtime.use_cases.children
+    first = await children.spawn(ADA, SESSION_ID, agent=AGENT, ttl_seconds=60)
     child_id = UUID(str(first.answer["session"]["id"]))
     with pytest.raises(SpawnLimit):
-        await lineages.spawn(ADA, SESSION_ID, agent=AGENT, ttl_seconds=60)
+        await children.spawn(ADA, SESSION_ID, agent=AGENT, ttl_seconds=60)
     runtime.handler._reactions = ()
     await runtime.do(c.StopSession(), child_id)
 
-    second = await lineages.spawn(ADA, SESSION_ID, agent=AGENT, ttl_seconds=60)
+    second = await children.spawn(ADA, SESSION_ID, agent=AGENT, ttl_seconds=60)
 
     assert second.changed
     assert "child.reaped" in await runtime.types()
 
 
 async def test_a_child_that_is_there_already_is_told_as_it_is_now(runtime: Runtime):
-    lineages = runtime.use_cases.lineages
+    children = runtime.use_cases.children
     wanted: dict[str, Any] = {"agent": AGENT, "ttl_seconds": 60, "child_id": UUID(int=9)}
-    await lineages.spawn(ADA, SESSION_ID, **wanted)
+    await children.spawn(ADA, SESSION_ID, **wanted)
     await runtime.do(c.DescribeSession(fields=frozenset({"title"}), title="Mine"), UUID(int=9))
 
-    again = await lineages.spawn(ADA, SESSION_ID, **wanted)
+    again = await children.spawn(ADA, SESSION_ID, **wanted)
 
     assert not again.changed
     assert (again.answer["session"]["title"], again.answer["session"]["sequence"]) == ("Mine", 2)
 
 
 async def test_the_same_key_gives_the_first_answer_to_the_byte(runtime: Runtime):
-    sessions, lineages = runtime.use_cases.sessions, runtime.use_cases.lineages
+    sessions, forks = runtime.use_cases.sessions, runtime.use_cases.forks
+    children = runtime.use_cases.children
     wanted = c.CreateSession(owner=OWNER, title="Plans")
 
     async def all_of_it() -> list[bytes]:
         created = await sessions.create(once("k"), wanted, [WantedMessage("user", text())])
-        forked = await lineages.fork(
+        forked = await forks.fork(
             once("k"), SESSION_ID, c.CreateSession(owner=Owner(app="", user=""))
         )
-        spawned = await lineages.spawn(once("k2"), SESSION_ID, agent=AGENT, ttl_seconds=60)
+        spawned = await children.spawn(once("k2"), SESSION_ID, agent=AGENT, ttl_seconds=60)
         rewound = await sessions.rewind(once("k3"), SESSION_ID, to=1, message_id=None)
         started = await runtime.use_cases.turns.start(once("k4"), SESSION_ID, parts=text())
         outcomes = (created, forked, spawned, rewound, started)
@@ -156,7 +160,7 @@ async def test_the_same_key_gives_the_first_answer_to_the_byte(runtime: Runtime)
     first = await all_of_it()
     head = await runtime.store.log.head()
 
-    spawned = await lineages.spawn(once("k2"), SESSION_ID, agent=AGENT, ttl_seconds=60)
+    spawned = await children.spawn(once("k2"), SESSION_ID, agent=AGENT, ttl_seconds=60)
     assert spawned.replayed
     assert await all_of_it() == first
     assert await runtime.store.log.head() == head
@@ -167,11 +171,11 @@ async def test_the_same_key_gives_the_first_answer_to_the_byte(runtime: Runtime)
 async def test_a_fork_expects_the_sequence_of_its_origin(runtime: Runtime):
     wanted = c.CreateSession(owner=OWNER)
     with pytest.raises(StaleSequence):
-        await runtime.use_cases.lineages.fork(
+        await runtime.use_cases.forks.fork(
             ADA._replace(expected=frozenset({7})), SESSION_ID, wanted
         )
 
-    made = await runtime.use_cases.lineages.fork(
+    made = await runtime.use_cases.forks.fork(
         ADA._replace(expected=frozenset({1})), SESSION_ID, wanted
     )
 
@@ -189,7 +193,7 @@ async def test_pieces_are_taken_in_a_running_turn_only_and_leave_no_trace(runtim
     taken = await pieces.take(SESSION_ID, "t1", [piece])
 
     assert taken.sequence == started.sequence
-    (written,) = await PartialReader(runtime.store, runtime.fan_out).at(SESSION_ID, 2, "t1")
+    (written,) = await partial_reader_over(runtime.store, runtime.fan_out).at(SESSION_ID, 2, "t1")
     assert written.text == "hal"
     assert await runtime.types() == ["session.created", "turn.started"]
 

@@ -26,6 +26,7 @@ from domain.session.commands import (
 from tests.support.appends import Chain, row
 from tests.support.builders import SESSION_ID, text
 from tests.support.in_memory_app import InMemoryApp, asked
+from tests.support.stand_ins import StandIn
 
 LONG = 3600.0
 Do = Callable[[InMemoryApp], Awaitable[Any]]
@@ -90,22 +91,18 @@ async def start_turn(office: InMemoryApp) -> None:
     await office.do(StartTurn(turn_id="t1", message_id="m1", parts=text()))
 
 
-class Reads:
+class Reads(StandIn):
     """Read models that count their reads, and let them through one by one when they are held."""
 
     def __init__(self, office: InMemoryApp) -> None:
-        self._session_rows = office.store.session_rows
+        super().__init__(office.store.session_rows)
         self.count = 0
         self.open = asyncio.Event()
         self.open.set()
-        object.__setattr__(office.store, "session_rows", self)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._session_rows, name)
 
     async def session(self, session_id: UUID) -> ListedSession | None:
         self.count += 1
-        row = await self._session_rows.session(session_id)
+        row = await self.before.session(session_id)
         await self.open.wait()
         return row
 

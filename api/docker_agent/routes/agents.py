@@ -59,8 +59,8 @@ async def count_tools(request: HttpRequest) -> ASGIResponse:
 async def get_models(request: HttpRequest) -> ASGIResponse:
     """Read which model answers, and those that the runtime of the session offers beside it."""
     session = await state_of(request)
-    store, session_id = services_of(request).store, session_id_of(request)
-    report = await read_runtime(store, session_id, session.runtime)
+    events, session_id = services_of(request).events, session_id_of(request)
+    report = await read_runtime(events, session_id, session.runtime)
     if session.runtime is not None and session.runtime.switching == "none":
         raise ModelSwitchingUnsupported
     agent = session.description.agent or Agent(name=FIRST_AGENT)

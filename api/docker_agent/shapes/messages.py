@@ -7,7 +7,6 @@ from api.docker_agent.requests import Refusal
 from api.docker_agent.shapes.parts import content_of, parts_of, text_in
 from api.docker_agent.shapes.wire import ChatMessage, ToolCall, kept_fields
 from api.http.outgoing.responses import from_json, to_json
-from domain.session.content.transcript_entries import allowed_input
 from domain.values import MAX_NAME, Part, Role
 
 _ROLES = {"user": "user", "agent": "assistant", "system": "system", "tool": "tool"}
@@ -214,15 +213,11 @@ class _Folding:
 
     def _called(self, entry: Entry) -> None:
         message = self._open(entry)
-        allowed = allowed_input(entry)
-        call = call_document(entry["tool_call_id"], entry["name"], allowed)
+        call = call_document(entry["tool_call_id"], entry["name"], entry.get("input"))
         calls: list[dict[str, Any]] = message.setdefault("tool_calls", [])
-        # What an agent says may name its calls already, as it asked.
-        named = next((one for one in calls if one["id"] == call["id"]), None)
-        if named is None:
+        if not any(one["id"] == call["id"] for one in calls):
+            # What an agent says may name its calls already.
             calls.append(call)
-        elif allowed != entry.get("input", {}):
-            named |= call
         if entry["status"] == "open":
             return
         result = {

@@ -175,7 +175,10 @@ def _tool(
     definition = {"name": called.name if called else returned}
     match event:
         case ToolCalled():
-            return [_call(call_id, event.name, event.input)]
+            call = call_document(call_id, event.name, event.input)
+            return [
+                {"type": "tool_call", "tool_call": call, "tool_definition": {"name": event.name}}
+            ]
         case ToolProgressed():
             output = output_text(event.content) or event.title or ""
             return [
@@ -200,16 +203,10 @@ def _tool(
             return [response, {"type": "message_added", "session_id": session}]
 
 
-def _call(call_id: str, name: str, value: Any) -> dict[str, Any]:
-    call = call_document(call_id, name, value)
-    return {"type": "tool_call", "tool_call": call, "tool_definition": {"name": name}}
-
-
 def _interaction(
     before: Session,
     event: PermissionRequested | PermissionDecided | ElicitationRequested | ElicitationAnswered,
 ) -> Words:
-    news: Words = []
     match event:
         case PermissionRequested():
             named = event.tool_call_id, event.tool, event.arguments
@@ -217,23 +214,12 @@ def _interaction(
         case PermissionDecided(decision=decision, grant=grant):
             said = _CONFIRMED.get(decision, "reject")
             said = said if said == "reject" else _GRANTED.get(grant or "", said)
-            news = _changed(before, event)
         case ElicitationRequested():
             asked = event.message, event.schema, event.url, event.meta
             return [elicitation(event.request_id, *asked)]
         case ElicitationAnswered(action=action):
             said = action if action in ("accept", "decline") else "cancel"
-    told = {"type": "authorization_event", "confirmation": said, "request_id": event.request_id}
-    return [told, *news]
-
-
-def _changed(before: Session, event: PermissionDecided) -> Words:
-    """Return the call again, if a person has changed what it is to run with."""
-    asked, turn = before.interactions.pending.get(event.request_id), before.turns.running
-    if event.arguments is None or asked is None or asked.tool_call_id is None or turn is None:
-        return []
-    called = turn.open_calls.get(asked.tool_call_id)
-    return [_call(asked.tool_call_id, called.name, event.arguments)] if called else []
+    return [{"type": "authorization_event", "confirmation": said, "request_id": event.request_id}]
 
 
 def _usage(session: str, event: SessionEvent, after: Session) -> dict[str, Any]:

@@ -31,7 +31,7 @@ async def snapshot_json(
     """
     session: Session = snapshot.session
     turn = session.turns.running
-    report = await read_runtime(services.store, session_id, session.runtime)
+    report = await read_runtime(services.events, session_id, session.runtime)
     calls = [] if turn is None else sorted(turn.open_calls.values(), key=lambda c: c.sequence)
     rest = {
         "turn": None

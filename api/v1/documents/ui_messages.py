@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from api.v1.documents.ui_part_details import (
+    allowed_input,
     call_details,
     note,
     noted_meta,
@@ -13,7 +14,6 @@ from api.v1.documents.ui_part_details import (
     put_in_metadata,
 )
 from domain.blobs import CONTENT_TYPES
-from domain.session.content.transcript_entries import allowed_input
 
 Json = dict[str, Any]
 Entry = Mapping[str, Any]

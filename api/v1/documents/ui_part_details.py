@@ -7,8 +7,6 @@ models. The metadata of a message is free in form, and is sent to nobody.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from domain.session.content.transcript_entries import allowed_input
-
 Json = dict[str, Any]
 
 _KNOWN = "known"
@@ -45,12 +43,18 @@ def call_details(entry: Mapping[str, Any]) -> Json:
     """Return what the entry of a call says of it, beside its state, its input and its output."""
     details = {name: entry.get(field) for field, name in _OF_CALLS.items()}
     approval: Json = entry.get("approval") or {}
-    asked, allowed = entry.get("input", {}), allowed_input(entry)
+    asked = entry.get("input", {})
     return details | {
         "meta": _meta_beside(entry),
         "approvalMeta": approval.get("meta"),
-        "askedInput": asked if asked != allowed else None,
+        "askedInput": asked if asked != allowed_input(entry) else None,
     }
+
+
+def allowed_input(entry: Mapping[str, Any]) -> Any:
+    """Return what a call was to run with: what a person changed its input to, or its input."""
+    approval: Json = entry.get("approval") or {}
+    return approval.get("arguments", entry.get("input", {}))
 
 
 def part_details(part: Mapping[str, Any]) -> Json:

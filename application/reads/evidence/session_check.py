@@ -5,8 +5,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from application.commands.repository import SessionRepository
+from application.ports.log.codec import Codec
 from application.ports.log.inspection import FoundEvent, FoundKey, FoundRow, Inspection, OwnWrite
-from application.ports.store import Store
 from application.projections.differences import (
     WRITERS,
     SharedWrites,
@@ -62,7 +62,7 @@ class SessionCheck:
     """Goes through the events of one session.
 
     Args:
-        store: Where it is.
+        codec: Reads its records.
         inspection: Reads what is kept beside its log.
         repository: Knows what a fork begins with.
         session_id: Which.
@@ -71,14 +71,14 @@ class SessionCheck:
 
     def __init__(
         self,
-        store: Store,
+        codec: Codec,
         inspection: Inspection,
         repository: SessionRepository,
         session_id: UUID,
         *,
         is_listed: bool,
     ) -> None:
-        self._store = store
+        self._codec = codec
         self._inspection = inspection
         self._repository = repository
         self._session_id = session_id
@@ -89,7 +89,7 @@ class SessionCheck:
         self._is_session, self._is_ours = False, is_listed
         self._is_erased = False
         self._explained = Explained()
-        self._writes = SharedWrites(store.codec)
+        self._writes = SharedWrites(codec)
         self._bad_from: int | None = None
         self.keys: Sequence[OwnWrite] = ()
         """The writes that are to be held against what the store has of their keys."""
@@ -133,7 +133,7 @@ class SessionCheck:
     async def _check_records(self, page: Sequence[Placed]) -> None:
         """Check that each record is one of its type, and fold what they say."""
         kept = self._kept
-        for placed, recorded in zip(page, self._store.codec.decode_page(page), strict=True):
+        for placed, recorded in zip(page, self._codec.decode_page(page), strict=True):
             sequence, position, type_, _, _, erased_hash = placed
             if recorded is None:
                 recorded = self._looked_at_closely(FoundEvent(*placed))
@@ -162,13 +162,13 @@ class SessionCheck:
             fault = fault_of(found.record, found.type, found.erased_hash)
             if fault is not None:
                 self._found("digest_mismatch", found.sequence, fault)
-            return self._store.codec.decode(found)
+            return self._codec.decode(found)
         row = self._rows.row(found.sequence, found.type, found.record)
         for code, detail in row.problems:
             self._found(code, found.sequence, detail)
             # What the events come to is not known any more.
             self._fold = None
-        return self._store.codec.decode(found)
+        return self._codec.decode(found)
 
     async def _compare_kept(self, sequence: int, state: Session) -> None:
         """Hold the state that is kept after an event against the fresh fold."""
@@ -200,7 +200,7 @@ class SessionCheck:
         elif integrity.whole and self._fold is not None:
             session = self._fold.session
             if row.projected_with == PROJECTION_VERSION:
-                self._found_all(row_differences(self._session_id, row, session, self._store.codec))
+                self._found_all(row_differences(self._session_id, row, session, self._codec))
             if session.lifecycle.phase != "erased":
                 self.keys = self._writes.last
 

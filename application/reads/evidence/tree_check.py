@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from application.errors import LogDamaged
 from application.ports.log.checkpoints import Checkpoints
-from application.ports.log.event_log import EventLog
 from application.ports.log.transparency import Signatures, SignedHead, SignedHeads, Tiles
+from application.ports.log.whole_log import WholeLog
 from application.projections.log_tiles import CONSUMER
 from domain.counted import counted
 from domain.transparency.notes import (
@@ -40,6 +40,37 @@ class Fault(NamedTuple):
     detail: str
 
 
+class Signers:
+    """Who signs the heads of a log.
+
+    Args:
+        signatures: Checks signatures.
+        keys: The public keys of the log, old ones too.
+    """
+
+    def __init__(self, signatures: Signatures, keys: Sequence[VerifierKey]) -> None:
+        self._signatures = signatures
+        self._keys = {(key.name, key.key_id): key for key in keys}
+
+    def have_signed(self, signed: SignedHead) -> bool:
+        """Return whether a head is what its note says; of keys that are not known nothing is.
+
+        Args:
+            signed: The head with its note.
+        """
+        try:
+            note = parse_note(signed.note.encode())
+            if parse_tree_head(note.text) != signed.head:
+                return False
+        except MalformedNote:
+            return False
+        return all(
+            self._signatures.holds(self._keys[one.name, one.key_id], note.text, one)
+            for one in note.signatures
+            if (one.name, one.key_id) in self._keys
+        )
+
+
 class TreeCheck:
     """Checks what is kept of the tree over the log.
 
@@ -48,25 +79,22 @@ class TreeCheck:
         tiles: What is kept, and the digests.
         heads: What was signed.
         checkpoints: How far the tiles go.
-        signatures: Checks signatures.
-        keys: The public keys of this log, old ones too.
+        signers: Tell what they have signed.
     """
 
     def __init__(
         self,
-        log: EventLog,
+        log: WholeLog,
         tiles: Tiles[Any],
         heads: SignedHeads,
         checkpoints: Checkpoints[Any],
-        signatures: Signatures,
-        keys: Sequence[VerifierKey],
+        signers: Signers,
     ) -> None:
         self._log = log
         self._tiles = tiles
         self._heads = heads
         self._checkpoints = checkpoints
-        self._signatures = signatures
-        self._keys = {(key.name, key.key_id): key for key in keys}
+        self._signers = signers
 
     async def faults(self) -> Sequence[Fault]:
         """Return what is wrong, of each code the first; up to the first hole in the log."""
@@ -124,27 +152,13 @@ class TreeCheck:
 
     def _fault_of(self, signed: SignedHead, root: bytes) -> Sequence[Fault]:
         size = counted(signed.head.size, "event")
-        if not self._is_as_it_was(signed):
+        if not self._signers.have_signed(signed):
             detail = f"the checkpoint of {size} that is kept here is not as it was signed"
             return [Fault("signature_mismatch", detail)]
         if signed.head.root != root:
             detail = f"the first {size} are not those that a checkpoint kept here was signed of"
             return [Fault("checkpoint_mismatch", detail)]
         return []
-
-    def _is_as_it_was(self, signed: SignedHead) -> bool:
-        """Return whether a head is what its note says; of keys that are not known nothing is."""
-        try:
-            note = parse_note(signed.note.encode())
-            if parse_tree_head(note.text) != signed.head:
-                return False
-        except MalformedNote:
-            return False
-        return all(
-            self._signatures.holds(self._keys[one.name, one.key_id], note.text, one)
-            for one in note.signatures
-            if (one.name, one.key_id) in self._keys
-        )
 
 
 class _Grown(NamedTuple):

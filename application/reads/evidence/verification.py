@@ -14,8 +14,8 @@ from uuid import UUID
 
 from application.commands.repository import SessionRepository
 from application.ports.log.census import Census
+from application.ports.log.codec import Codec
 from application.ports.log.inspection import Inspection, Inspector
-from application.ports.store import Store
 from application.reads.evidence.session_check import Finding, SessionCheck, Verdict
 from application.reads.evidence.tree_check import TreeCheck
 from domain.errors import SessionNotFound
@@ -32,7 +32,7 @@ class Verification:
     """Verifies sessions.
 
     Args:
-        store: Where they are.
+        codec: Reads their records.
         inspector: Reads their logs as they lie there.
         repository: Knows what a fork begins with.
         census: Knows which there are.
@@ -41,7 +41,7 @@ class Verification:
 
     def __init__(
         self,
-        store: Store,
+        codec: Codec,
         inspector: Inspector,
         repository: SessionRepository,
         census: Census,
@@ -49,7 +49,7 @@ class Verification:
     ) -> None:
         self._census = census
         self._tree = tree
-        self._store = store
+        self._codec = codec
         self._inspector = inspector
         self._repository = repository
 
@@ -129,7 +129,7 @@ class Verification:
         """Return the check of a session, with keys left to compare; None when there is no such."""
         row = await inspection.row()
         check = SessionCheck(
-            self._store, inspection, self._repository, session_id, is_listed=row is not None
+            self._codec, inspection, self._repository, session_id, is_listed=row is not None
         )
         async with aclosing(inspection.events()) as pages:
             async for page in pages:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from application.ports.log.codec import Codec
 from application.ports.log.events import StoredEvent
-from application.ports.store import Store
+from application.ports.log.session_logs import SessionLogs
 from application.reads.streams.answering import newest_of
 from application.reads.streams.selecting import Filter, selecting
 from application.reads.streams.stream_items import READ, READ_BYTES
@@ -14,12 +15,13 @@ class NewestEvents:
     """Reads a log from its end.
 
     Args:
-        store: Where it is.
+        log: Where it is.
+        codec: Reads events.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._log = store.log
+    def __init__(self, log: SessionLogs, codec: Codec) -> None:
+        self._log = log
+        self._codec = codec
 
     async def read(
         self, session_id: UUID, last: int, upto: int | None, most_bytes: int, wanted: Filter
@@ -45,7 +47,7 @@ class NewestEvents:
         if not wanted.types and wanted.turn is None:
             return await newest_of(
                 self._log,
-                self._store.codec,
+                self._codec,
                 session_id,
                 wanted.agent,
                 last=last,
@@ -59,7 +61,7 @@ class NewestEvents:
             )
         ):
             upto = events[0].sequence - 1
-            selected = await selecting(self._store, session_id, upto, wanted)
+            selected = await selecting(self._log, self._codec, session_id, upto, wanted)
             for event in reversed(selected.of(events)):
                 found.append(event)
                 most_bytes -= len(event.record)

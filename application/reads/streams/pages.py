@@ -4,8 +4,7 @@ from uuid import UUID
 
 from application.errors import CursorAhead
 from application.ports.log.joined_pages import JoinedPage, JoinedPages
-from application.ports.store import Store
-from application.reads.erased import refuse_erased
+from application.reads.readable import ReadableSessions
 from application.reads.streams.selecting import Filter
 from application.reads.streams.stream_items import PAGE_BYTES, SCANNED
 from domain.errors import SessionNotFound
@@ -15,12 +14,12 @@ class Pages:
     """Reads the pages that `Tails.page` and `Feed.page` read, where nothing is waited for.
 
     Args:
-        store: Knows which sessions are erased.
+        sessions: Refuses those that are erased.
         joined: What reads.
     """
 
-    def __init__(self, store: Store, joined: JoinedPages) -> None:
-        self._store = store
+    def __init__(self, sessions: ReadableSessions, joined: JoinedPages) -> None:
+        self._sessions = sessions
         self._joined = joined
 
     async def of_session(
@@ -50,9 +49,7 @@ class Pages:
         if page is None:
             raise SessionNotFound
         if page.deleted:
-            row = await self._store.session_rows.session(session_id)
-            if row is not None:
-                await refuse_erased(self._store, row)
+            await self._sessions.row(session_id)
         return _checked(page, since)
 
     async def of_all(self, after: int, limit: int) -> JoinedPage:

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from application.errors import StoreUnavailable
 from application.fan_out import FanOut
+from application.ports.log.codec import Codec
 from application.ports.log.events import StoredEvent
-from application.ports.store import Store
+from application.ports.log.session_logs import SessionLogs
 from application.reads.streams.selecting import Filter, Selecting, selecting
 from application.reads.streams.stream_items import LOOK_AGAIN, READ, READ_BYTES
 
@@ -18,12 +19,14 @@ class PatientReading:
     """Reads the log of a session again and again until it can be read, or the server closes.
 
     Args:
-        store: Where it is.
+        log: Where it is.
+        codec: Reads events.
         fan_out: Says when the server closes.
     """
 
-    def __init__(self, store: Store, fan_out: FanOut) -> None:
-        self._store = store
+    def __init__(self, log: SessionLogs, codec: Codec, fan_out: FanOut) -> None:
+        self._log = log
+        self._codec = codec
         self._fan_out = fan_out
 
     async def was_deleted(self, session_id: UUID, cursor: int) -> bool:
@@ -49,10 +52,10 @@ class PatientReading:
         """
         while True:
             try:
-                return await selecting(self._store, session_id, since, wanted)
+                return await selecting(self._log, self._codec, session_id, since, wanted)
             except StoreUnavailable:
                 if await self._fan_out.closes_within(LOOK_AGAIN):
-                    return Selecting(wanted, self._store.codec)
+                    return Selecting(wanted, self._codec)
 
     async def read(self, session_id: UUID, after: int) -> Sequence[StoredEvent]:
         """Return the next events; none at the head, and when the server closes.
@@ -63,7 +66,7 @@ class PatientReading:
         """
         while True:
             try:
-                return await self._store.log.read(
+                return await self._log.read(
                     session_id, after=after, limit=READ, most_bytes=READ_BYTES
                 )
             except StoreUnavailable:

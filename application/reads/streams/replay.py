@@ -8,8 +8,9 @@ from uuid import UUID
 
 from application.errors import StoreUnavailable
 from application.fan_out import FanOut
+from application.ports.log.codec import Codec
 from application.ports.log.events import StoredEvent
-from application.ports.store import Store
+from application.ports.log.session_logs import SessionLogs
 from application.reads.streams.pace import Pace
 from application.reads.streams.selecting import Filter, selecting
 from application.reads.streams.stream_items import (
@@ -29,7 +30,8 @@ class Replays:
     """Streams sessions at their recorded pace.
 
     Args:
-        store: Where the log is.
+        log: Where the events are.
+        codec: Reads them.
         fan_out: Tells when this process stops.
         tails: Goes on when the past is over.
         timing: How long a stream lasts.
@@ -39,7 +41,8 @@ class Replays:
 
     def __init__(
         self,
-        store: Store,
+        log: SessionLogs,
+        codec: Codec,
         fan_out: FanOut,
         tails: Tails,
         timing: StreamTiming | None = None,
@@ -47,9 +50,8 @@ class Replays:
         closes_within: Callable[[float], Awaitable[bool]] | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._store = store
-        self._log = store.log
-        self._codec = store.codec
+        self._log = log
+        self._codec = codec
         self._fan_out = fan_out
         self._tails = tails
         self._longest = (timing or StreamTiming()).longest
@@ -70,7 +72,7 @@ class Replays:
             speed: How many times faster than it was recorded; above 0.
         """
         pace, cursor = Pace(speed), since
-        selected = await selecting(self._store, session_id, since, wanted)
+        selected = await selecting(self._log, self._codec, session_id, since, wanted)
         end = self._clock() + self._longest
         while events := await self._read(session_id, cursor):
             reached = events[-1].sequence

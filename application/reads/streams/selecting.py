@@ -7,7 +7,7 @@ from uuid import UUID
 from application.partials.partial import Piece
 from application.ports.log.codec import Codec
 from application.ports.log.events import StoredEvent
-from application.ports.store import Store
+from application.ports.log.session_logs import SessionLogs
 from application.reads.streams.answering import SWITCHES, Answering, agent_named_by
 
 
@@ -92,11 +92,14 @@ class Selecting:
         )
 
 
-async def selecting(store: Store, session_id: UUID, since: int, wanted: Filter) -> Selecting:
+async def selecting(
+    log: SessionLogs, codec: Codec, session_id: UUID, since: int, wanted: Filter
+) -> Selecting:
     """Return what picks the wanted events out of a log.
 
     Args:
-        store: Where the log is.
+        log: Where it is.
+        codec: Reads events.
         session_id: Whose log.
         since: The sequence after which it begins.
         wanted: Which events.
@@ -106,7 +109,7 @@ async def selecting(store: Store, session_id: UUID, since: int, wanted: Filter) 
     """
     agent = None
     if wanted.agent is not None and since > 0:
-        found = await store.log.newest_before({session_id: since + 1}, sorted(SWITCHES))
+        found = await log.newest_before({session_id: since + 1}, sorted(SWITCHES))
         if session_id in found:
-            agent = agent_named_by(found[session_id], store.codec)
-    return Selecting(wanted, store.codec, agent)
+            agent = agent_named_by(found[session_id], codec)
+    return Selecting(wanted, codec, agent)

@@ -11,9 +11,10 @@ from uuid import UUID
 from application.errors import CursorAhead
 from application.fan_out import Channel, FanOut
 from application.partials.reader import PartialReader, PieceCursor
+from application.ports.log.codec import Codec
 from application.ports.log.events import SessionPage, StoredEvent
-from application.ports.store import Store
-from application.reads.erased import refuse_erased
+from application.ports.log.session_logs import SessionLogs
+from application.reads.readable import ReadableSessions
 from application.reads.streams.newest_events import NewestEvents
 from application.reads.streams.patient_reading import ENDS, PatientReading
 from application.reads.streams.selecting import Filter, selecting
@@ -39,20 +40,31 @@ class Tails:
     """Reads the tail of one session.
 
     Args:
-        store: Where the log is.
-        fan_out: Who tells that it has grown.
+        log: Where the events are.
+        codec: Reads them.
+        sessions: Knows the end of the log, and refuses those that are erased.
+        partials: Reads what is being written.
+        fan_out: Who tells that the log has grown.
         timing: How long streams wait and last.
     """
 
-    def __init__(self, store: Store, fan_out: FanOut, timing: StreamTiming | None = None) -> None:
-        self._store = store
-        self._log = store.log
-        self._session_rows = store.session_rows
+    def __init__(
+        self,
+        log: SessionLogs,
+        codec: Codec,
+        sessions: ReadableSessions,
+        partials: PartialReader,
+        fan_out: FanOut,
+        timing: StreamTiming | None = None,
+    ) -> None:
+        self._log = log
+        self._codec = codec
+        self._sessions = sessions
+        self._partials = partials
         self._fan_out = fan_out
         self._timing = timing or StreamTiming()
-        self._partials = PartialReader(store, fan_out)
-        self._newest = NewestEvents(store)
-        self._patient = PatientReading(store, fan_out)
+        self._newest = NewestEvents(log, codec)
+        self._patient = PatientReading(log, codec, fan_out)
 
     async def newest(
         self,
@@ -229,7 +241,7 @@ class Tails:
         size, cursor, looked = 0, since, 0
         # The log knows types; the rest is looked for here, a part of the log at a time.
         many, most = (limit, PAGE_BYTES) if wanted.by_types_alone else (READ, READ_BYTES)
-        selected = await selecting(self._store, session_id, since, wanted)
+        selected = await selecting(self._log, self._codec, session_id, since, wanted)
         while True:
             read = await self._log.read_page(
                 session_id,
@@ -258,10 +270,7 @@ class Tails:
                 return _page_upto(cursor, found, read)
 
     async def _head(self, session_id: UUID) -> tuple[int, bool]:
-        row = await self._session_rows.session(session_id)
-        if row is None:
-            raise SessionNotFound
-        await refuse_erased(self._store, row)
+        row = await self._sessions.row(session_id)
         return row.sequence, row.status == "deleted"
 
     async def _wait(self, channel: Channel, cursor: int, seconds: float) -> bool:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from application.fan_out import FanOut
 from application.ports.session.listing import ListedSession
-from application.ports.store import Store
+from application.ports.session.session_rows import RowLookup
 from application.reads.health import facts_of
 from application.reads.streams.stream_items import Deadline
 from application.tasks import take_error
@@ -40,7 +40,7 @@ class _Found(NamedTuple):
 class _Watch:
     """One session that some wait for."""
 
-    store: Store
+    rows: RowLookup
     session_id: UUID
     waiting: int = 0
     _looking: asyncio.Task[_Found] | None = None
@@ -64,7 +64,7 @@ class _Watch:
         take_error(task)  # whoever still waits has it
 
     async def _look(self) -> _Found:
-        session = await self.store.session_rows.session(self.session_id)
+        session = await self.rows.session(self.session_id)
         if session is None:
             raise SessionNotFound
         return _Found(session, facts_of(session).badge)
@@ -74,12 +74,12 @@ class StatusWaits:
     """Lets callers wait for sessions.
 
     Args:
-        store: Where they are.
+        rows: What lists show of them.
         fan_out: Who tells that one has moved on.
     """
 
-    def __init__(self, store: Store, fan_out: FanOut) -> None:
-        self._store = store
+    def __init__(self, rows: RowLookup, fan_out: FanOut) -> None:
+        self._rows = rows
         self._fan_out = fan_out
         self._watched: dict[UUID, _Watch] = {}
 
@@ -151,7 +151,7 @@ class StatusWaits:
     def _watch(self, session_id: UUID) -> Generator[_Watch]:
         watch = self._watched.get(session_id)
         if watch is None:
-            watch = self._watched[session_id] = _Watch(self._store, session_id)
+            watch = self._watched[session_id] = _Watch(self._rows, session_id)
         watch.waiting += 1
         try:
             yield watch

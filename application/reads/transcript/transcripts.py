@@ -15,7 +15,9 @@ from weakref import WeakValueDictionary
 
 from application.errors import Overloaded
 from application.memory_budget import MEBIBYTE, Share
-from application.ports.store import Store
+from application.ports.log.codec import Codec
+from application.ports.log.session_logs import SessionLogs
+from application.reads.event_reader import EventReader
 from application.reads.transcript.entry_json import EntryJson
 from application.reads.transcript.folded_entries import FoldedEntries
 from domain.log.catalogue import NAMES
@@ -53,13 +55,15 @@ class Transcripts:
     """Folds transcripts, and keeps those that were read last.
 
     Args:
-        store: Where the log is.
+        log: What they are folded from.
+        codec: Reads it.
         share: The memory for them.
     """
 
-    def __init__(self, store: Store, *, share: Share | None = None) -> None:
-        self._log = store.log
-        self._codec = store.codec
+    def __init__(self, log: SessionLogs, codec: Codec, *, share: Share | None = None) -> None:
+        self._log = log
+        self._codec = codec
+        self._events = EventReader(log, codec)
         self._share = share or Share("transcripts", 64 * MEBIBYTE)
         self._kept: OrderedDict[UUID, _Kept] = OrderedDict()
         self._folding: list[object] = []
@@ -155,10 +159,9 @@ class Transcripts:
         """Return what a transcript is made of, the oldest first."""
         found: list[_Stretch] = []
         while True:
-            newest = await self._log.read_newest(session_id, last=1, upto=upto, types=_TURNINGS)
-            if not newest:
+            turning = await self._events.newest(session_id, _TURNINGS, upto=upto)
+            if turning is None:
                 break
-            turning = self._codec.decode(newest[0])
             found.append(_Stretch(session_id, turning.sequence, upto))
             origin = _turns_to(session_id, turning)
             if origin is None:

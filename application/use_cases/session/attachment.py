@@ -20,11 +20,11 @@ from application.errors import (
     OutcomeUnknown,
     StoreUnavailable,
 )
-from application.ports.session.leases import Lease
+from application.ports.clock import Clock
+from application.ports.session.leases import Lease, Leases
 from application.ports.session.listing import ListedSession
-from application.ports.store import Store
 from application.reads.health import facts_of
-from application.use_cases.session.presence import present
+from application.reads.readable import ReadableSessions
 from domain.badges import badge_for_info, drivable
 from domain.checks import require_name
 from domain.errors import CairnError, Invalid, LeaseNotHeld, NotAttachable
@@ -40,12 +40,18 @@ class Attachments:
     """Lends sessions to those who drive them, one at a time.
 
     Args:
-        store: Where sessions and leases are; its clock decides.
+        leases: Where they are; the clock of the store decides.
+        sessions: Finds the sessions that may be driven.
         handler: Who has the log say so.
+        clock: Makes ids.
     """
 
-    def __init__(self, store: Store, handler: CommandHandler) -> None:
-        self._store = store
+    def __init__(
+        self, leases: Leases, sessions: ReadableSessions, handler: CommandHandler, clock: Clock
+    ) -> None:
+        self._leases = leases
+        self._sessions = sessions
+        self._clock = clock
         self._handler = handler
 
     async def attach(
@@ -75,9 +81,9 @@ class Attachments:
         replayed = await self._handler.replay(caller.key_in(session_id))
         if replayed is not None:
             return replayed
-        self._require_drivable(await present(self._store, caller, session_id))
+        self._require_drivable(await self._sessions.living(session_id, caller.expected))
         token = self._token_for(caller, session_id)
-        claim = await self._store.leases.acquire(session_id, token, holder, ttl)
+        claim = await self._leases.acquire(session_id, token, holder, ttl)
         if not claim.granted:
             raise LeaseHeld(
                 f"{claim.lease.holder} drives the session; try again when they have let go",
@@ -91,7 +97,7 @@ class Attachments:
             raise
         except CairnError:
             with suppress(StoreUnavailable):
-                await self._store.leases.release(session_id, token)
+                await self._leases.release(session_id, token)
             raise
 
     async def renew(
@@ -117,11 +123,11 @@ class Attachments:
         replayed = await self._handler.replay(caller.key_in(session_id))
         if replayed is not None:
             return replayed
-        await present(self._store, caller, session_id)
-        held = (await self._store.leases.of([session_id])).get(session_id)
+        await self._sessions.living(session_id, caller.expected)
+        held = (await self._leases.of([session_id])).get(session_id)
         lease = None
         if held is not None and (held.token, held.holder) == (lease_id, holder):
-            lease = await self._store.leases.renew(session_id, lease_id, ttl)
+            lease = await self._leases.renew(session_id, lease_id, ttl)
         if lease is None:
             raise LeaseNotHeld(
                 "this lease is not in force any more, or not yours; attach again",
@@ -148,9 +154,9 @@ class Attachments:
             outcome = await self._handler.handle(caller.asks(session_id, command))
         except LeaseNotHeld:
             # A crash may have left the lease without its event.
-            await self._store.leases.release(session_id, lease_id)
+            await self._leases.release(session_id, lease_id)
             raise
-        await self._store.leases.release(session_id, lease_id)
+        await self._leases.release(session_id, lease_id)
         return outcome
 
     def _require_drivable(self, session: ListedSession) -> None:
@@ -168,7 +174,7 @@ class Attachments:
         """Return the id of the lease that a request takes: the same one when it is sent again."""
         key = caller.key
         if key is None:
-            return self._store.clock.new_id()
+            return self._clock.new_id()
         return uuid5(session_id, f"lease {key.fingerprint.hex()} {key.key}")
 
     async def _record(self, caller: Caller, lease: Lease) -> Outcome:

@@ -8,8 +8,10 @@ from uuid import UUID
 
 from application.commands.handler import CommandHandler
 from application.commands.request import Caller, Outcome
+from application.ports.clock import Clock
+from application.ports.log.codec import Codec
 from application.ports.session.listing import ListedSession
-from application.ports.store import Store
+from application.ports.session.session_rows import RowLookup
 from application.projections.listed_document import listed_document
 from application.transfer.foreign import foreign_session_id
 from domain.errors import SessionExists, SessionIsDeleted, SessionNotFound
@@ -37,15 +39,19 @@ class NamedSessions:
     Args:
         source: Whose names they are, such as `adk`; an import of the same source gives its sessions
             the same ids.
-        store: Where sessions are.
+        rows: What lists show of sessions.
+        codec: Reads what a session says of its name.
+        clock: Makes ids.
         handler: Handles commands.
     """
 
-    def __init__(self, source: str, store: Store, handler: CommandHandler) -> None:
+    def __init__(
+        self, source: str, rows: RowLookup, codec: Codec, clock: Clock, handler: CommandHandler
+    ) -> None:
         self._source = source
-        self._rows = store.session_rows
-        self._codec = store.codec
-        self._clock = store.clock
+        self._rows = rows
+        self._codec = codec
+        self._clock = clock
         self._handler = handler
         self._known: OrderedDict[SessionName, UUID] = OrderedDict()
 

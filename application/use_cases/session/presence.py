@@ -5,14 +5,12 @@ from uuid import UUID
 
 from application.commands.handler import CommandHandler
 from application.commands.request import Caller
-from application.errors import require_sequence
+from application.ports.session.leases import Presence as SignsOfLife
 from application.ports.session.leases import Process, Sign
-from application.ports.session.listing import ListedSession
-from application.ports.store import Store
-from application.reads.erased import refuse_erased
 from application.reads.health import facts_of
+from application.reads.readable import ReadableSessions
 from domain.checks import require_name, require_summary
-from domain.errors import Invalid, SessionIsDeleted, SessionIsStopped, SessionNotFound
+from domain.errors import Invalid, SessionIsStopped
 from domain.redaction import redacted
 from domain.session.commands import ReportHealth
 
@@ -29,12 +27,16 @@ class Presence:
     """Takes signs of life.
 
     Args:
-        store: Where sessions and signs of life are.
+        signs: Keeps them.
+        sessions: Finds the sessions that may give one.
         handler: Handles commands.
     """
 
-    def __init__(self, store: Store, handler: CommandHandler) -> None:
-        self._store = store
+    def __init__(
+        self, signs: SignsOfLife, sessions: ReadableSessions, handler: CommandHandler
+    ) -> None:
+        self._signs = signs
+        self._sessions = sessions
         self._handler = handler
 
     async def report(
@@ -70,7 +72,7 @@ class Presence:
         if await self._handler.replay(caller.key_in(session_id)) is not None:
             # Its own event is what it has moved on by.
             caller = caller._replace(expected=None)
-        session = await present(self._store, caller, session_id)
+        session = await self._sessions.living(session_id, caller.expected)
         if session.status == "stopped":
             raise SessionIsStopped
         sequence, position = session.sequence, session.position
@@ -81,28 +83,5 @@ class Presence:
             command = ReportHealth(healthy=process == "healthy", detail=detail)
             outcome = await self._handler.handle(caller.asks(session_id, command))
             sequence, position = outcome.sequence, outcome.position
-        sign = await self._store.presence.touch(session_id, reporter, process, detail)
+        sign = await self._signs.touch(session_id, reporter, process, detail)
         return Report(sign, sequence, position)
-
-
-async def present(store: Store, caller: Caller, session_id: UUID) -> ListedSession:
-    """Return the row of a session, if what is asked of it may go on.
-
-    Args:
-        store: Where it is.
-        caller: Who asks; with the sequences that it allows.
-        session_id: Which session.
-
-    Raises:
-        SessionNotFound: There is none.
-        StaleSequence: The session is at another sequence than these.
-        SessionIsDeleted: It was deleted.
-    """
-    session = await store.session_rows.session(session_id)
-    if session is None:
-        raise SessionNotFound
-    require_sequence(session.sequence, caller.expected)
-    await refuse_erased(store, session)
-    if session.status == "deleted":
-        raise SessionIsDeleted
-    return session

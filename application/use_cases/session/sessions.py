@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 from application.commands.handler import CommandHandler
 from application.commands.request import Caller, Outcome
 from application.ports.clock import Clock
-from application.use_cases.session.lineage import Lineages
+from application.use_cases.session.forks import Forks
 from domain.errors import CairnError, Invalid, SessionNotFound
 from domain.session.commands import (
     CreateSession,
@@ -77,13 +77,13 @@ class Sessions:
     Args:
         handler: Handles commands.
         clock: Makes ids, and says whether a session has expired.
-        lineages: Knows past states.
+        forks: Knows past states.
     """
 
-    def __init__(self, handler: CommandHandler, clock: Clock, lineages: Lineages) -> None:
+    def __init__(self, handler: CommandHandler, clock: Clock, forks: Forks) -> None:
         self._handler = handler
         self._clock = clock
-        self._lineages = lineages
+        self._forks = forks
 
     async def create(
         self,
@@ -152,10 +152,10 @@ class Sessions:
         replayed = await self._handler.replay(caller.key_in(session_id))
         if replayed is not None:
             return replayed
-        to = await self._lineages.place_of(session_id, to, message_id)
+        to = await self._forks.place_of(session_id, to, message_id)
         if to is None:
             raise Invalid("say which event it goes back to: `to`, or a `message_id`", field="to")
-        then = await self._lineages.state_at(session_id, to)
+        then = await self._forks.state_at(session_id, to)
         return await self._handler.handle(caller.asks(session_id, rewind_to(to, then)))
 
     async def delete_many(

@@ -7,7 +7,7 @@ from application.commands.handler import CommandHandler
 from application.commands.request import Caller, Outcome
 from application.errors import StaleSequence
 from application.ports.log.session_logs import SessionLogs
-from application.use_cases.session.lineage import Lineages
+from application.use_cases.session.forks import Forks
 from application.use_cases.session.sessions import Sessions
 from domain.errors import SessionIsStopped
 from domain.log.catalogue import NAMES
@@ -46,16 +46,16 @@ class ForeignEvents:
         log: Where sessions are.
         handler: Handles commands.
         sessions: Resumes those that were stopped: other frameworks know no stop.
-        lineages: Knows past states.
+        forks: Knows past states.
     """
 
     def __init__(
-        self, log: SessionLogs, handler: CommandHandler, sessions: Sessions, lineages: Lineages
+        self, log: SessionLogs, handler: CommandHandler, sessions: Sessions, forks: Forks
     ) -> None:
         self._log = log
         self._handler = handler
         self._sessions = sessions
-        self._lineages = lineages
+        self._forks = forks
 
     async def record(
         self,
@@ -119,7 +119,7 @@ class ForeignEvents:
             session_id: In which session.
             sequence: Of the event.
         """
-        return past_at(sequence, await self._lineages.state_at(session_id, sequence))
+        return past_at(sequence, await self._forks.state_at(session_id, sequence))
 
     async def keys_then(
         self, session_id: UUID, sequence: int, *, head: int
@@ -131,8 +131,8 @@ class ForeignEvents:
             sequence: Of the event after which they were so.
             head: The sequence of the newest event.
         """
-        then = await self._lineages.state_at(session_id, sequence)
-        now = await self._lineages.state_at(session_id, head)
+        then = await self._forks.state_at(session_id, sequence)
+        now = await self._forks.state_at(session_id, head)
         return difference(now.state, then.state)
 
     async def _has_moved(self, session_id: UUID, known: int, head: int) -> bool:

@@ -19,8 +19,8 @@ from application.partials.partial import Key, Kind, Mark, Partial
 from application.partials.reader import PartialReader
 from application.partials.session_partials import SessionPartials
 from application.partials.writer import PartialWriter
+from application.ports.log.announcer import Announcer
 from application.ports.session.partials import KeptPiece
-from application.ports.store import Store
 from domain.checks import About
 from domain.errors import Invalid, LimitReached
 from domain.session.commands import RecordActivity
@@ -72,28 +72,30 @@ class Pieces:
     counted by the process that has the whole message, and answered when the first of it is kept.
 
     Args:
-        store: Where they are kept, and who tells other processes.
         repository: Loads the states of sessions.
-        fan_out: Who follows here.
+        reader: Reads those that are kept.
         writer: Keeps them.
+        announcer: Tells other processes.
+        fan_out: Who follows here.
         largest: The most bytes of a record; a message has a little less.
     """
 
     def __init__(
         self,
-        store: Store,
         repository: SessionRepository,
-        fan_out: FanOut,
+        reader: PartialReader,
         writer: PartialWriter,
+        announcer: Announcer,
+        fan_out: FanOut,
         *,
         largest: int,
     ) -> None:
-        self._store = store
         self._repository = repository
-        self._fan_out = fan_out
+        self._reader = reader
         self._writer = writer
+        self._announcer = announcer
+        self._fan_out = fan_out
         self._largest = max(largest - _BESIDE, largest // 2)
-        self._reader = PartialReader(store, fan_out)
 
     async def take(self, session_id: UUID, turn_id: str, pieces: Sequence[SentPiece]) -> Taken:
         """Take pieces of the running turn, all or none.
@@ -128,7 +130,7 @@ class Pieces:
         pieces: Sequence[SentPiece],
     ) -> int:
         """Return the sequence of the session, with all that is being written known."""
-        others = self._store.announcer.others
+        others = self._announcer.others
         loaded = None if others else self._repository.cached(session.session_id)
         loaded = loaded or await self._repository.load(session.session_id)
         sequence = loaded.session.sequence
@@ -154,7 +156,7 @@ class Pieces:
         pieces: Sequence[SentPiece],
     ) -> bool:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + (_PATIENCE if self._store.announcer.others else 0)
+        deadline = loop.time() + (_PATIENCE if self._announcer.others else 0)
         while True:
             try:
                 return self._take(session, turn_id, sequence, keys, pieces)
@@ -228,7 +230,7 @@ class Pieces:
             partial = session.messages[key]
             if partial.mark != mark:
                 kept = KeptPiece(session.session_id, turn_id, partial.after(mark))
-                self._store.announcer.announce_piece(kept)
+                self._announcer.announce_piece(kept)
         self._fan_out.partials.keep(session)
         self._fan_out.written(session.session_id)
 

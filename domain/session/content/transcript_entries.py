@@ -1,6 +1,6 @@
 """What entries of a transcript hold, and the marks in it: what was asked, what broke, a clear."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from domain.session.events import (
@@ -88,16 +88,6 @@ def decision_of(event: PermissionDecided) -> dict[str, Any]:
         "arguments": event.arguments,
     }
     return {name: value for name, value in said.items() if value is not None}
-
-
-def allowed_input(entry: Mapping[str, Any]) -> Any:
-    """Return what a call was to run with: what a person changed its input to, or its input.
-
-    Args:
-        entry: Of the call.
-    """
-    approval: Mapping[str, Any] = entry.get("approval") or {}
-    return approval.get("arguments", entry.get("input", {}))
 
 
 def said_by(recorded: Recorded) -> dict[str, Any]:

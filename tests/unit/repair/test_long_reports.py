@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from application.commands.request import Caller
 from application.tasks import in_pieces
+from application.use_cases.examination import Examination
 from application.use_cases.repair import Repairs
 from domain.log.canonical import digest_of
 from domain.log.piecewise import AT_ONCE
@@ -35,7 +37,7 @@ def report_of(lines: int) -> Report:
     )
 
 
-class LongRepairs(Repairs):
+class LongExamination(Examination):
     def __init__(self) -> None:
         pass
 
@@ -77,7 +79,9 @@ async def test_a_report_made_in_pieces_is_the_same(lines: int) -> None:
 
 
 async def test_others_have_their_turns_while_a_long_report_is_made() -> None:
-    repairs, report = LongRepairs(), report_of(LINES)
+    none: Any = None
+    repairs = Repairs(LongExamination(), none, none, none, none, none, none)
+    report = report_of(LINES)
     asked, digest = Caller("user:ada", "http"), report.digest
 
     async with others() as turns:

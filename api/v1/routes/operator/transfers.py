@@ -28,8 +28,8 @@ from application.commands.request import Caller
 from application.errors import StoreUnavailable
 from application.ports.session.listing import SessionFilter
 from application.tasks import ended
+from application.transfer.exporting.selecting import Selection
 from application.transfer.imports import Written
-from application.transfer.log_file import Selection
 from application.transfer.plans import ImportPlan
 from domain.errors import CairnError
 

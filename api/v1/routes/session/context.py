@@ -68,8 +68,8 @@ async def get_profile(request: HttpRequest) -> ASGIResponse:
     document: dict[str, Any] = {"profile": None, "sequence": session.sequence}
     profile = session.profile
     if profile is not None:
-        store = services_of(request).store
-        persona = await read_profile(store, session_id_of(request), profile)
+        events = services_of(request).events
+        persona = await read_profile(events, session_id_of(request), profile)
         if persona is not None:
             document["profile"] = {
                 "digest": persona.digest,
@@ -136,8 +136,8 @@ async def get_runtime(request: HttpRequest) -> ASGIResponse:
     session = await state_of(request)
     if is_current(request, session.sequence):
         return not_modified(session.sequence)
-    store = services_of(request).store
-    report = await read_runtime(store, session_id_of(request), session.runtime)
+    events = services_of(request).events
+    report = await read_runtime(events, session_id_of(request), session.runtime)
     document: dict[str, Any] = {"runtime": None, "sequence": session.sequence}
     if report is not None:
         document["runtime"] = {

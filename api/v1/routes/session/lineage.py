@@ -40,7 +40,7 @@ async def spawn_session(request: HttpRequest) -> ASGIResponse:
     """Begin a child session, in one transaction with its parent's word of it."""
     body = await body_of(request, SpawnBody)
     spawn = partial(
-        use_cases_of(request).lineages.spawn,
+        use_cases_of(request).children.spawn,
         await caller_of(request),
         session_id_of(request),
         agent=body.agent.to_domain(),
@@ -73,7 +73,7 @@ async def fork_session(request: HttpRequest) -> ASGIResponse:
     """Begin a session with what another one said and knew after one of its events."""
     body = await body_of(request, ForkBody)
     fork = partial(
-        use_cases_of(request).lineages.fork,
+        use_cases_of(request).forks.fork,
         await caller_of(request),
         session_id_of(request),
         _different(body),
@@ -128,7 +128,7 @@ async def get_ancestry(request: HttpRequest) -> ASGIResponse:
     if is_current(request, row.sequence):
         return not_modified(row.sequence)
     document = {
-        "ancestors": await services.use_cases.lineages.ancestry(session_id),
+        "ancestors": await services.use_cases.children.ancestry(session_id),
         "sequence": row.sequence,
     }
     return json_response(to_json(document), headers={"ETag": etag(row.sequence)})

@@ -65,7 +65,7 @@ async def get_models(request: HttpRequest) -> ASGIResponse:
     """Read which models can be chosen, and which agents answer with another than their own."""
     session = await state_of(request)
     session_id = session_id_of(request)
-    report = await read_runtime(services_of(request).store, session_id, session.runtime)
+    report = await read_runtime(services_of(request).events, session_id, session.runtime)
     document = {
         "models": session_document(session_id, session)["models"],
         **model_choices(session, None if report is None else report.event),

@@ -1,90 +1,22 @@
-"""The export file of one log, and which logs are exported."""
+"""A log page by page, as lines of a file."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from application.memory_budget import MEBIBYTE
 from application.ports.log.event_log import EventLog
 from application.ports.log.events import JoinedEvents, StoredEvent
-from application.ports.session.listing import SessionFilter
 from application.reads.streams.wire import record_json
 from application.tasks import ended
-from application.transfer.lines import Header, Line, event_of
+from application.transfer.lines import Line, event_of
 from domain.errors import Erased
 from domain.log.erased_records import ERASING, erased_hash
 
 _JOINED = 2000
 _PAGE = 4000
 _PAGE_BYTES = MEBIBYTE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """Which logs are exported: those that are named, else those of a list, else all.
-
-    Args:
-        session_ids: Of sessions.
-        where: Which sessions; with an app, and perhaps a user, their shared scopes come along.
-        after: Go on behind this one.
-        limit: The most logs; None is all of them.
-        began: Leave out sessions that begin behind this position, unless they are named; None is
-            the newest one.
-    """
-
-    session_ids: Sequence[UUID] = ()
-    where: SessionFilter | None = None
-    after: UUID | None = None
-    limit: int | None = None
-    began: int | None = None
-
-
-class LogFile:
-    """The export file of one log, as it was when it was opened.
-
-    Args:
-        name: In a bundle.
-        header: Its first line.
-        first: The events of the first page, as they stand in the file.
-        rest: Gives those of the pages after it; None when there are none.
-        again: Opens the log anew.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        header: Header,
-        first: bytes,
-        rest: AsyncGenerator[bytes] | None,
-        again: Callable[[], Awaitable["LogFile"]],
-    ) -> None:
-        self.name = name
-        self._again = again
-        self.header = header
-        self._first = first
-        self._rest = rest
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all of it was read when it was opened."""
-        return self._rest is None
-
-    async def pieces(self) -> AsyncGenerator[bytes]:
-        """Yield its bytes; once.
-
-        Raises:
-            Erased: The log was erased on the way: what is left of it must be opened anew.
-        """
-        yield self.header.line()
-        yield self._first
-        if self._rest is not None:
-            async for page in self._rest:
-                yield page
-
-    async def again(self) -> "LogFile":
-        """Return the file of the log as it is now."""
-        return await self._again()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
