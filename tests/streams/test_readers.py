@@ -238,7 +238,7 @@ async def test_who_hangs_up_leaves_nothing_behind(database_url: str):
         for stream in streams[1::3]:
             await stream.until("caught-up")
         await eventually(lambda: services.fan_out.followed == 40, "all are followed")
-        assert len(services.readers.streams) == 60
+        assert len(services.readers.open) == 60
         polls = [Connection(port) for _ in range(10)]
         for poll in polls:
             await poll.send("GET", events_of(session, "?since=now&wait=20s"))
@@ -250,7 +250,7 @@ async def test_who_hangs_up_leaves_nothing_behind(database_url: str):
             left.close()
 
         await eventually(lambda: services.fan_out.followed == 0, "nobody follows any more")
-        await eventually(lambda: not services.readers.streams, "no stream is open")
+        await eventually(lambda: not services.readers.open, "no stream is open")
         await eventually(lambda: settled_tasks() == tasks, "no task is left")
         assert not services.fan_out.anybody
         assert len(services.fan_out.log._waiting) <= 1  # the job that delivers webhooks

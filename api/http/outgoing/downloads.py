@@ -73,13 +73,15 @@ class Download(ASGIResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
-        readers: Readers = cast("dict[str, Any]", scope)["cairn"].readers
+        fields = cast("dict[str, Any]", scope)
+        readers: Readers = fields["cairn"].readers
         try:
             if self._has_effect:
                 await self._send(Giving(readers, None), send)
             else:
                 sending = Sending()
-                await sending.send(self._send(Giving(readers, sending.cut), send), receive)
+                with readers.going_on(fields["cairn_principal"], sending.cut):
+                    await sending.send(self._send(Giving(readers, sending.cut), send), receive)
         finally:
             await self._rest.aclose()
 

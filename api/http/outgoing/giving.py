@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 from litestar.types import Receive, Send
 
@@ -16,20 +17,18 @@ _STALLED = 2.0
 _LOOK_AGAIN = 0.02
 
 
-class OpenStream(Protocol):
-    """A stream whose reader is there."""
+@dataclass(eq=False, slots=True)
+class OpenAnswer:
+    """An answer that goes on for a while: a stream, a long poll, a download."""
 
     principal: Principal
-
-    def cut(self) -> None:
-        """End it here."""
-
-    def revoke(self) -> None:
-        """End it, and say that its reader may not read any longer."""
+    """Whose it is."""
+    revoke: Callable[[], None]
+    """Ends it, because its reader may not read any longer."""
 
 
 class Readers:
-    """Those who are being answered by one program: what they have not taken, and their streams.
+    """Those who are being answered by one program: what they have not taken, and what goes on.
 
     Args:
         share: The memory for what they have not taken.
@@ -38,7 +37,7 @@ class Readers:
     def __init__(self, share: Share) -> None:
         self.share = share
         self.waiting: set[Giving] = set()
-        self.streams: set[OpenStream] = set()
+        self.open: set[OpenAnswer] = set()
         self._alarm: asyncio.TimerHandle | None = None
 
     def require_room(self) -> None:
@@ -74,14 +73,29 @@ class Readers:
             one.cut()
 
     def end_revoked(self, is_good: Callable[[Principal], bool]) -> None:
-        """End the streams of those who would not be let in any more.
+        """End what goes on for those who would not be let in any more.
 
         Args:
             is_good: Tells whether somebody would be.
         """
-        for stream in list(self.streams):
-            if not is_good(stream.principal):
-                stream.revoke()
+        for answer in list(self.open):
+            if not is_good(answer.principal):
+                answer.revoke()
+
+    @contextmanager
+    def going_on(self, principal: Principal, revoke: Callable[[], None]) -> Generator[None]:
+        """Have an answer end with the token of its reader.
+
+        Args:
+            principal: Whose answer it is.
+            revoke: Ends it; may be called again.
+        """
+        answer = OpenAnswer(principal, revoke)
+        self.open.add(answer)
+        try:
+            yield
+        finally:
+            self.open.discard(answer)
 
 
 class Giving:

@@ -129,7 +129,7 @@ class EventStream(ASGIResponse):
         self._readers = readers
         self._giving = Giving(readers, self._sending.cut)
         self._is_revoked = False
-        self.principal = principal
+        self._principal = principal
 
     async def __call__(
         self,
@@ -141,12 +141,11 @@ class EventStream(ASGIResponse):
         await send(
             {"type": "http.response.start", "status": self.status, "headers": self.headers_sent}
         )
-        self._readers.streams.add(self)
         _OPEN.inc()
         try:
-            await self._sending.send(self._send(send), receive)
+            with self._readers.going_on(self._principal, self._revoke):
+                await self._sending.send(self._send(send), receive)
         finally:
-            self._readers.streams.discard(self)
             _OPEN.dec()
         if self._is_revoked:
             await self._send_off(send)
@@ -154,14 +153,9 @@ class EventStream(ASGIResponse):
     async def discard(self) -> None:
         """Give up what a stream holds that is never sent."""
 
-    def cut(self) -> None:
-        """End this stream here."""
-        self._sending.cut()
-
-    def revoke(self) -> None:
-        """End a stream whose reader may not read any longer."""
+    def _revoke(self) -> None:
         self._is_revoked = True
-        self.cut()
+        self._sending.cut()
 
     async def _send_off(self, send: Send) -> None:
         problem = Problem("unauthorized", "the token of this stream is no longer good")

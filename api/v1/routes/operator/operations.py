@@ -71,7 +71,7 @@ async def ready(request: HttpRequest, query: ReadyQuery) -> ASGIResponse:
     """Say whether requests can be served now, or as soon as they can."""
     services = services_of(request)
     waiting = _troubles_within(services, query.wait)
-    troubles = await while_there(request, query.wait, waiting)
+    troubles = await while_there(request, query.wait, waiting, for_everybody=True)
     if services.fan_out.closing.is_set():
         troubles.insert(0, Trouble("stopping", "The server is stopping."))
     if troubles:
