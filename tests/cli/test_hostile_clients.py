@@ -175,6 +175,24 @@ def test_a_connection_that_is_idle_after_its_answer_is_closed(impatient: Served)
         assert b"200 OK" in read_all(connection)
 
 
+def test_idle_connections_leave_no_one_outside(serve: Serve) -> None:
+    server = serve(CAIRN_MAX_CONNECTIONS="4")
+
+    def greeted(connection: socket.socket) -> bytes:
+        connection.sendall(b"GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        return connection.recv(65536)
+
+    def is_served() -> bool:
+        with connected(server) as late:
+            return b"200 OK" in greeted(late)
+
+    with ExitStack() as stack:
+        idle = [stack.enter_context(connected(server)) for _ in range(4)]
+        assert all(b"200 OK" in greeted(one) for one in idle)
+        # By the setting it would be more than a minute.
+        assert eventually(is_served, 60.0)
+
+
 @pytest.mark.parametrize("hosts", [b"", b"Host: a\r\nHost: b\r\n"])
 def test_exactly_one_host_is_named(impatient: Served, hosts: bytes) -> None:
     with connected(impatient) as connection:

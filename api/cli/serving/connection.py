@@ -249,7 +249,7 @@ class Connection(HttpToolsProtocol):
         """Return whether it has been open for nothing for as long as it may."""
         if self._idle_since is None or self._gathering.has_more:
             return False
-        return now - self._idle_since > self._limits.idle_seconds
+        return now - self._idle_since > self._guard.idle_seconds(self._peer)
 
     def _stands_still(self, now: float) -> bool:
         """Return whether the client has taken nothing of what there is for it for too long."""

@@ -19,6 +19,10 @@ _LOOK_EVERY = 1.0
 _SPARE_DESCRIPTORS = 256
 _MOST_CONNECTIONS = 20_000
 _SAY_EVERY = 10.0
+_CROWDED = 0.8
+"""Of the connections that there may be; beyond, room is made of those that are idle."""
+_IDLE_IN_A_CROWD = 5.0
+"""Seconds."""
 
 _logger = logging.getLogger("cairn.http")
 
@@ -139,6 +143,18 @@ class ConnectionGuard:
             self._by_peer[peer] -= 1
             if not self._by_peer[peer]:
                 del self._by_peer[peer]
+
+    def idle_seconds(self, peer: str | None) -> float:
+        """Return how long a connection may be idle now: not for long where others need room.
+
+        Args:
+            peer: The address of its client; None on a Unix socket.
+        """
+        limits = self.limits
+        is_crowded = self._open > limits.connections * _CROWDED
+        if limits.per_peer is not None and peer is not None:
+            is_crowded = is_crowded or self._by_peer[peer] > limits.per_peer * _CROWDED
+        return min(limits.idle_seconds, _IDLE_IN_A_CROWD) if is_crowded else limits.idle_seconds
 
     async def watch(self, connections: Iterable[object]) -> None:
         """End connections that are late, until cancelled.
