@@ -7,8 +7,8 @@ memory. When another process was faster the append conflicts, and the patch is d
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import cast
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -166,8 +166,26 @@ class ScopeHandler:
         finally:
             lock.release()
 
+    @asynccontextmanager
+    async def turns(self, scope_ids: Collection[UUID]) -> AsyncGenerator[None]:
+        """Keep everybody else of this process from patching some scopes.
+
+        Args:
+            scope_ids: Which.
+
+        Raises:
+            Busy: Others took too long.
+        """
+        async with AsyncExitStack() as stack:
+            # In one order, so that no two wait for each other.
+            for scope_id in sorted(scope_ids):
+                await stack.enter_async_context(self._turn(scope_id))
+            yield
+
     async def beside(self, request: ScopeRequest) -> Append:
         """Return the append of a patch, to be written together with another one or not at all.
+
+        It takes no turn: whoever writes it has one, or is refused when others were faster.
 
         Args:
             request: The patch, who asks, and the versions that he allows.

@@ -34,7 +34,9 @@ LARGEST_APPEND = 2000
 """Events, if they come to less than a MiB: a commit waits for the disk, however small it is."""
 _AT_ONCE = 250
 """Are made ready before others have their turn."""
-_ATTEMPTS = 50
+_ATTEMPTS = 1000
+"""How often an append is tried while others write to the same keys: each time one of them is done,
+and an import that gave up would only begin anew."""
 _BLOB, _BY_NUMBER = b"sha256:", b"\\u"
 """In records that name blobs; JSON may spell any letter by its number."""
 
@@ -198,12 +200,14 @@ class LogWriter:
         is_last = append.before + len(append.events) == self.log.header.head
         for _ in range(_ATTEMPTS):
             try:
-                if is_last and self.log.kind == "scopes":
-                    written = await self._standing.behind(append)
-                else:
-                    written = append
-                    append.companions = await self._standing.beside(self.owner, append.shared)
-                position = await self._log.append(written)
+                # Others have their turns between two attempts.
+                async with self._standing.turns(append):
+                    if is_last and self.log.kind == "scopes":
+                        written = await self._standing.behind(append)
+                    else:
+                        written = append
+                        append.companions = await self._standing.beside(self.owner, append.shared)
+                    position = await self._log.append(written)
             except StaleScope:
                 continue
             except VersionConflict as conflict:

@@ -9,6 +9,7 @@ an import that was broken off before is run again.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from uuid import UUID
 
 from application.commands.request import Caller, ScopeRequest
@@ -61,6 +62,17 @@ class StandingKeys:
             if log.kind == "scopes" and not log.is_there
         }
         self._waiting: dict[UUID, ScopeOwner] = {}
+
+    def turns(self, append: Append) -> AbstractAsyncContextManager[None]:
+        """Keep everybody else of this process from patching the scopes that an append is about.
+
+        Args:
+            append: Of an imported log.
+        """
+        scopes = {one.scope_id for one in append.shared}
+        if append.scope is not None:
+            scopes.add(append.session_id)
+        return self._handler.turns(scopes)
 
     async def beside(self, owner: ScopeOwner, writes: Sequence[SharedWrite]) -> Sequence[Append]:
         """Return what gives keys their values back, to be written together with what takes them.

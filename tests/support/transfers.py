@@ -17,6 +17,7 @@ from api.composition.over_store import (
     scope_handler_over,
 )
 from application.commands.request import Caller
+from application.commands.scope_handler import ScopeHandler
 from application.fan_out import FanOut
 from application.ports.log.append import Append
 from application.ports.log.census import Census
@@ -79,7 +80,12 @@ class Place:
                 return await checker.plan(bundle, quarantine=quarantine)
 
     async def take_in(
-        self, content: bytes, *, quarantine: bool = False, most_steps: int | None = None
+        self,
+        content: bytes,
+        *,
+        quarantine: bool = False,
+        most_steps: int | None = None,
+        scope_handler: ScopeHandler | None = None,
     ) -> ImportPlan:
         """Import a file or a bundle, or only a part of it."""
         with TemporaryFile() as raw:
@@ -92,7 +98,7 @@ class Place:
                 importer = importer_over(
                     self.store,
                     repository_over(self.store),
-                    scope_handler_over(self.store, fan_out),
+                    scope_handler or scope_handler_over(self.store, fan_out),
                     fan_out,
                     Timers(),
                 )

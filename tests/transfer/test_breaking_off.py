@@ -6,14 +6,19 @@ from uuid import UUID
 
 import pytest
 
+from api.composition.over_store import scope_handler_over
+from application.commands.request import Outcome
+from application.fan_out import FanOut
 from application.ports.log.append import Append
 from application.projections.shared_state import scope_id
 from application.transfer import log_writer
 from domain.scope.events import ScopeOpened
+from domain.scope.rules import PatchScope
 from domain.session.events import StatePatched
 from domain.values import Lineage, Origin
 from tests.support.builders import added, created
 from tests.support.transfers import (
+    IMPORTER,
     Place,
     Populated,
     appending,
@@ -201,6 +206,32 @@ async def test_what_is_written_to_a_key_while_it_is_given_its_value_back_stands(
     assert next(newer, None) is None
     assert (await values(copy))["app:n"] == b'"newest"'
     assert await rows(copy) == await rows(origin)
+
+
+async def test_those_who_patch_a_scope_all_the_time_leave_an_import_its_turns() -> None:
+    origin, copy = await lived_in(), memory_place()
+    await Populated(copy.store).add(UUID(int=50), created(state={"app:n": "ours"}))
+    handler = scope_handler_over(copy.store, FanOut())
+    patches: list[asyncio.Task[Outcome]] = []
+    tried: list[tuple[UUID, int]] = []
+
+    async def look(one: Append) -> None:
+        if not one.shared:
+            return
+        tried.append((one.session_id, one.before))
+        patch = PatchScope(app="console", set={"app:other": len(tried)})
+        patches.append(asyncio.create_task(handler.handle(IMPORTER.patches(patch))))
+        # It does all that it can do before what is imported is written.
+        for _ in range(100):
+            await asyncio.sleep(0)
+
+    await watched(copy, look).take_in(await origin.export(), scope_handler=handler)
+
+    assert len(tried) > 1
+    assert len(set(tried)) == len(tried)
+    await asyncio.gather(*patches)
+    found = await values(copy)
+    assert (found["app:n"], found["app:other"]) == (b'"ours"', b"%d" % len(tried))
 
 
 @pytest.mark.parametrize("largest", [1, 2, 2000])
