@@ -6,12 +6,8 @@ A scope is rarely patched, and its log says little beyond its length, so nothing
 memory. When another process was faster the append conflicts, and the patch is decided again.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Collection
-from contextlib import AsyncExitStack, asynccontextmanager
 from typing import cast
 from uuid import UUID
-from weakref import WeakValueDictionary
 
 from application.commands.hooks import Hooks
 from application.commands.idempotency import StoredAnswers, stored_answer
@@ -19,7 +15,6 @@ from application.commands.records import RecordEncoder
 from application.commands.request import Caller, Outcome, ScopeRequest
 from application.errors import Busy, KeysTaken, StaleScope, VersionConflict
 from application.fan_out import FanOut
-from application.patience import left_of, waiting
 from application.ports.clock import Clock
 from application.ports.log.append import Append
 from application.ports.log.codec import Codec
@@ -32,6 +27,7 @@ from application.ports.session.shared_state import (
     SharedWrite,
 )
 from application.projections.shared_state import shared_writes, user_scope
+from application.scope_turns import ScopeTurns
 from domain.log.chain import genesis, link, record_hash
 from domain.replacing import replace
 from domain.scope.events import ScopeEvent, ScopeOpened
@@ -75,11 +71,10 @@ class ScopeHandler:
         self._codec = codec
         self._clock = clock
         self._answers = answers
-        self._patience = patience
         self._fan_out = fan_out
         self._hooks = hooks or Hooks()
         self._encode = RecordEncoder(codec, clock, largest=largest)
-        self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+        self.turns = ScopeTurns(patience)
 
     async def handle(self, request: ScopeRequest) -> Outcome:
         """Do what is asked, durably, or raise and leave no trace.
@@ -115,7 +110,7 @@ class ScopeHandler:
         scope_id = user_scope(command.app, command.user)
         # For what the record says of who asked.
         asked = caller._replace(key=None).patches(PatchScope(app=command.app, user=command.user))
-        async with self._turn(scope_id):
+        async with self.turns.of(scope_id):
             for _ in range(_ATTEMPTS):
                 scope, digest, _ = await self._load(scope_id)
                 decided = erase(scope, command)
@@ -137,7 +132,7 @@ class ScopeHandler:
     async def _in_turn(self, request: ScopeRequest) -> Outcome:
         if self._hooks:
             request = await self._hooks.before(request)
-        async with self._turn(request.session_id):
+        async with self.turns.of(request.session_id):
             for _ in range(_ATTEMPTS):
                 try:
                     return _with_version(await self._patch(request))
@@ -149,38 +144,6 @@ class ScopeHandler:
                         raise
                     return _with_version(replayed)
         raise Busy("too many processes write to this scope at once; try again")
-
-    @asynccontextmanager
-    async def _turn(self, scope_id: UUID) -> AsyncGenerator[None]:
-        """Wait until nobody else of this process patches a scope, but not for ever."""
-        lock = self._locks.setdefault(scope_id, asyncio.Lock())
-        try:
-            seconds = left_of(self._patience) if lock.locked() else None
-            with waiting():
-                async with asyncio.timeout(seconds):
-                    await lock.acquire()
-        except TimeoutError:
-            raise Busy("the scope was busy for too long and stored nothing; try again") from None
-        try:
-            yield
-        finally:
-            lock.release()
-
-    @asynccontextmanager
-    async def turns(self, scope_ids: Collection[UUID]) -> AsyncGenerator[None]:
-        """Keep everybody else of this process from patching some scopes.
-
-        Args:
-            scope_ids: Which.
-
-        Raises:
-            Busy: Others took too long.
-        """
-        async with AsyncExitStack() as stack:
-            # In one order, so that no two wait for each other.
-            for scope_id in sorted(scope_ids):
-                await stack.enter_async_context(self._turn(scope_id))
-            yield
 
     async def beside(self, request: ScopeRequest) -> Append:
         """Return the append of a patch, to be written together with another one or not at all.

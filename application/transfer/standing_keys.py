@@ -72,7 +72,7 @@ class StandingKeys:
         scopes = {one.scope_id for one in append.shared}
         if append.scope is not None:
             scopes.add(append.session_id)
-        return self._handler.turns(scopes)
+        return self._handler.turns.of_all(scopes)
 
     async def beside(self, owner: ScopeOwner, writes: Sequence[SharedWrite]) -> Sequence[Append]:
         """Return what gives keys their values back, to be written together with what takes them.
