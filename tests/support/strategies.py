@@ -398,6 +398,7 @@ _done = st.lists(activity, min_size=1, max_size=3).map(tuple)
 _foreign = st.builds(
     c.ForeignEvent, kind=st.just("adk.event"), event_id=message_ids, record=json_objects,
     turn_id=st.none() | turn_ids, role=_roles, author=_title, set=_state,
+    back_before=st.none() | turn_ids,
     means=st.lists(
         st.one_of(*(_ACTIVITY[kind] for kind in (e.AgentMessage, e.AgentThought, e.RuntimeNotice))),
         max_size=2,
