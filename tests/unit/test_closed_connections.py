@@ -14,7 +14,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from api.cli.serving.connection import Connection
-from api.cli.serving.connection_guard import ConnectionGuard
+from api.cli.serving.connection_guard import ConnectionGuard, ConnectionLimits
 from api.http.around.middleware import RequestMiddleware
 from tests.support.own_logs import own_records
 
@@ -123,9 +123,8 @@ async def test_a_connection_that_is_kept_for_nothing_is_closed_without_a_word() 
 
     config = uvicorn.Config(app, lifespan="off", log_config=None)
     config.load()
-    connection = Connection(
-        ConnectionGuard(), config=config, server_state=ServerState(), app_state={}
-    )
+    guard = ConnectionGuard(ConnectionLimits(idle_seconds=5))
+    connection = Connection(guard, config=config, server_state=ServerState(), app_state={})
     loop = asyncio.get_running_loop()
     async with await loop.create_server(lambda: connection, "127.0.0.1", 0) as server:
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
