@@ -34,7 +34,7 @@ _MOST = 10_000
 _PAGE = 500
 
 
-class Page(NamedTuple):
+class ListingPage(NamedTuple):
     """A page of sessions.
 
     Args:
@@ -48,7 +48,7 @@ class Page(NamedTuple):
     unreachable: Mapping[str, str]
 
 
-async def page_of(request: HttpRequest) -> Page:
+async def page_of(request: HttpRequest) -> ListingPage:
     """Return the page that a request asks for; what another server signs sees only this one.
 
     Args:
@@ -92,7 +92,7 @@ async def page_of(request: HttpRequest) -> Page:
     listed = sorted([*here, *elsewhere.sessions], key=lambda one: one.place, reverse=True)
     shown = listed[:most]
     cursor = cursors.encode_place(shown[-1].place, key) if len(listed) > most else None
-    return Page([one.info for one in shown], cursor, elsewhere.unreachable)
+    return ListingPage([one.info for one in shown], cursor, elsewhere.unreachable)
 
 
 async def _here(

@@ -71,7 +71,7 @@ class _Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RateStatus:
     """How a principal stands: what the headers of an answer say (draft RateLimit header fields).
 
     Args:
@@ -127,7 +127,7 @@ class Limiter:
         """End it."""
         await self._work.stop()
 
-    async def spend(self, principal: Principal, kind: Kind, amount: int = 1) -> Standing | None:
+    async def spend(self, principal: Principal, kind: Kind, amount: int = 1) -> RateStatus | None:
         """Take some of an allowance.
 
         Args:
@@ -158,9 +158,9 @@ class Limiter:
             except TimeoutError:
                 raise StoreUnavailable from None
         resets_in = max(0.0, lease.ends - self._clock())
-        return Standing(most, lease.held + lease.left, resets_in, lease.ends)
+        return RateStatus(most, lease.held + lease.left, resets_in, lease.ends)
 
-    def give_back(self, principal: Principal, kind: Kind, standing: Standing) -> None:
+    def give_back(self, principal: Principal, kind: Kind, standing: RateStatus) -> None:
         """Give back one that was taken, and not used after all.
 
         Args:

@@ -50,7 +50,7 @@ class Facts:
         return badge_for_log(self.info, unhealthy=self.unhealthy)
 
 
-class Standing(NamedTuple):
+class DrivenSession(NamedTuple):
     """Who drives a session, and whether somebody may attach to it now."""
 
     session: ListedSession
@@ -83,15 +83,15 @@ class Checkup(NamedTuple):
         return self.health.attachable
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> DrivenSession:
         """Who drives it."""
-        return Standing(self.session, self.lease, self.attachable)
+        return DrivenSession(self.session, self.lease, self.attachable)
 
 
-_T = TypeVar("_T", Checkup, Standing)
+_T = TypeVar("_T", Checkup, DrivenSession)
 
 
-class Page(NamedTuple, Generic[_T]):
+class CheckupPage(NamedTuple, Generic[_T]):
     """Some of the sessions that are wanted.
 
     Args:
@@ -134,13 +134,13 @@ class Checkups:
             for session in sessions
         ]
 
-    async def standing(self, sessions: Sequence[ListedSession]) -> Sequence[Standing]:
+    async def standing(self, sessions: Sequence[ListedSession]) -> Sequence[DrivenSession]:
         """Return who drives sessions, in their order.
 
         Args:
             sessions: A page of them; it takes no read.
         """
-        return [Standing(session, session.lease, _attachable(session)) for session in sessions]
+        return [DrivenSession(session, session.lease, _attachable(session)) for session in sessions]
 
     async def search(
         self,
@@ -150,7 +150,7 @@ class Checkups:
         limit: int,
         look: Callable[[Sequence[ListedSession]], Awaitable[Sequence[_T]]],
         wanted: Callable[[_T], bool] | None = None,
-    ) -> Page[_T]:
+    ) -> CheckupPage[_T]:
         """Return sessions that are well, ill or driven in some way.
 
         To find those that are `wanted` it looks at a thousand sessions at most: such a page may be
@@ -166,7 +166,9 @@ class Checkups:
         """
         if wanted is None:
             rows = await self._rows.sessions(where, order, after, limit + 1)
-            return Page(await look(rows[:limit]), rows[limit - 1] if len(rows) > limit else None)
+            return CheckupPage(
+                await look(rows[:limit]), rows[limit - 1] if len(rows) > limit else None
+            )
         found: list[_T] = []
         scanned = 0
         while True:
@@ -178,9 +180,9 @@ class Checkups:
                     found.append(one)
                 if len(found) == limit or scanned == _MOST_SCANNED:
                     at_the_end = last_page and index == len(rows)
-                    return Page(found, None if at_the_end else one.session)
+                    return CheckupPage(found, None if at_the_end else one.session)
             if last_page:
-                return Page(found, None)
+                return CheckupPage(found, None)
             after = After(getattr(rows[-1], order.by) or "", rows[-1].session_id)
 
 

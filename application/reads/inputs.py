@@ -6,7 +6,7 @@ from domain.session.state import Session
 from domain.session.work import Input
 
 
-class Standing(NamedTuple):
+class InputStanding(NamedTuple):
     """Where an input that waits stands.
 
     Args:
@@ -20,7 +20,7 @@ class Standing(NamedTuple):
     steers: str | None
 
 
-def standing_of(session: Session, one: Input) -> Standing:
+def standing_of(session: Session, one: Input) -> InputStanding:
     """Return where an input that waits stands.
 
     Args:
@@ -29,7 +29,7 @@ def standing_of(session: Session, one: Input) -> Standing:
     """
     steers = steers_of(session, one)
     before = sum(other.sequence < one.sequence for other in session.inputs.waiting.values())
-    return Standing("queued" if steers is None else "staged", 1 + before, steers)
+    return InputStanding("queued" if steers is None else "staged", 1 + before, steers)
 
 
 def steers_of(session: Session, one: Input) -> str | None:

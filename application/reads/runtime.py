@@ -12,7 +12,7 @@ from domain.values import OfferedModel
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class NewestRuntime:
     """What a runtime says of itself, and which event says it.
 
     Args:
@@ -28,7 +28,7 @@ class Report:
 
 async def read_runtime(
     events: EventReader, session_id: UUID, runtime: Runtime | None
-) -> Report | None:
+) -> NewestRuntime | None:
     """Return all that a runtime has said of itself; None when the log does not have it.
 
     Args:
@@ -41,7 +41,7 @@ async def read_runtime(
     recorded = await events.at(session_id, runtime.sequence)
     if recorded is None or not isinstance(recorded.event, RuntimeReported):
         return None
-    return Report(recorded.event, recorded.sequence, recorded.at)
+    return NewestRuntime(recorded.event, recorded.sequence, recorded.at)
 
 
 def model_choices(session: Session, report: RuntimeReported | None) -> dict[str, Any]:

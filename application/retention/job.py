@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from application.errors import OutcomeUnknown, StoreUnavailable
 from application.ports.session.retention import ArchiveDamaged, RetentionRuns
-from application.retention.keeping import Outcome, Retention
+from application.retention.keeping import PolicyRun, Retention
 from application.retention.policies import Policy, PolicyFault
 from domain.counted import counted
 from domain.errors import CairnError
@@ -78,7 +78,7 @@ class RetentionJob:
             self._tell(outcome)
         return "; ".join(failures) or None
 
-    def _tell(self, outcome: Outcome) -> None:
+    def _tell(self, outcome: PolicyRun) -> None:
         name, held, changed = outcome.policy.name, len(outcome.held), len(outcome.changed)
         for became, sessions in (
             ("done", len(outcome.sessions)),

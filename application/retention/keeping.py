@@ -27,7 +27,7 @@ _WORDS = {"archive": "archived", "erase": "erased", "archive_and_erase": "archiv
 
 
 @dataclass(slots=True)
-class Outcome:
+class PolicyRun:
     """What a policy comes to.
 
     Args:
@@ -86,7 +86,7 @@ class Retention:
         self._archives = archives
         self._now = now
 
-    async def apply(self, policy: Policy, *, dry_run: bool) -> Outcome:
+    async def apply(self, policy: Policy, *, dry_run: bool) -> PolicyRun:
         """Archive and erase what a policy keeps no longer.
 
         Args:
@@ -98,7 +98,7 @@ class Retention:
             OSError: The archive cannot be written.
             CairnError: It cannot be done now.
         """
-        outcome = Outcome(policy, dry_run)
+        outcome = PolicyRun(policy, dry_run)
         expired: list[ExpiredSession] = []
         async for one in self._sessions.of(policy, self._now() - policy.older_than):
             if one.is_held:
@@ -115,7 +115,7 @@ class Retention:
         return outcome
 
     async def _archive(
-        self, policy: Policy, beside: Path, expired: list[ExpiredSession], outcome: Outcome
+        self, policy: Policy, beside: Path, expired: list[ExpiredSession], outcome: PolicyRun
     ) -> list[ExpiredSession]:
         """Return them as far as they are in an archive that is whole."""
         log_ids = list(dict.fromkeys(log_id for one in expired for log_id in one.heads))
@@ -125,7 +125,7 @@ class Retention:
             one._replace(heads={log_id: heads[log_id] for log_id in one.heads}) for one in expired
         ]
 
-    async def _erase(self, policy: Policy, session: ExpiredSession, outcome: Outcome) -> bool:
+    async def _erase(self, policy: Policy, session: ExpiredSession, outcome: PolicyRun) -> bool:
         try:
             await self._sessions.erase(session, policy.reason)
         except UnderHold:

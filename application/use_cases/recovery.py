@@ -51,7 +51,7 @@ def patience(grace: float, unattended: float) -> Patience:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class LeftBehind:
     """A session that was left behind, and what is or was done about it.
 
     Args:
@@ -91,7 +91,7 @@ class Finding:
 class Recovered(NamedTuple):
     """What was found, the first of it in full, and how many more there are."""
 
-    findings: list[Finding]
+    findings: list[LeftBehind]
     omitted: int
 
 
@@ -122,7 +122,7 @@ class Recovery:
         """Return what would be done now, and why; nothing is written."""
         return _told([one async for one in self._findings()])
 
-    async def plan_for(self, session_id: UUID) -> Finding | None:
+    async def plan_for(self, session_id: UUID) -> LeftBehind | None:
         """Return what would be done about one session; None when it was not left behind.
 
         Args:
@@ -152,7 +152,7 @@ class Recovery:
         self._next = monotonic() + _EVERY
         return _EVERY
 
-    async def _findings(self) -> AsyncIterator[Finding]:
+    async def _findings(self) -> AsyncIterator[LeftBehind]:
         after: UUID | None = None
         while True:
             rows = await self._watch.undriven(self._limits, after=after, limit=_AT_ONCE)
@@ -164,27 +164,29 @@ class Recovery:
                 return
             after = rows[-1].session_id
 
-    async def _look(self, found: Undriven) -> Finding | None:
+    async def _look(self, found: Undriven) -> LeftBehind | None:
         try:
             session = (await self._repository.load(found.session_id)).session
         except (CairnError, ValueError) as error:
             # A damaged log is for repair to tell of, and must not keep the others waiting.
-            return Finding(found=found, state="", error=str(error) or type(error).__name__)
+            return LeftBehind(found=found, state="", error=str(error) or type(error).__name__)
         said = classification(session, _command(found))
         if said is None and session.sequence == found.sequence:
             # Its row says otherwise.
-            return Finding(found=found, state="", error="its log does not say that it is at work")
+            return LeftBehind(
+                found=found, state="", error="its log does not say that it is at work"
+            )
         if said is None:
             return None
         turn = session.turns.running
-        return Finding(
+        return LeftBehind(
             found=found,
             state=session.lifecycle.phase,
             turn_id=None if turn is None else turn.turn_id,
             classification=said,
         )
 
-    async def _stop(self, caller: Caller, finding: Finding) -> Finding | None:
+    async def _stop(self, caller: Caller, finding: LeftBehind) -> LeftBehind | None:
         """Append the stop; None when somebody drives it after all, or has stopped it."""
         if finding.classification is None:
             return finding
@@ -210,8 +212,10 @@ def _command(found: Undriven) -> RecoverSession:
     return RecoverSession(at=found.now, lease_ended=found.lease_ended, last_sign=found.last_sign)
 
 
-def _with(finding: Finding, *, outcome: Outcome | None = None, error: str | None = None) -> Finding:
-    return Finding(
+def _with(
+    finding: LeftBehind, *, outcome: Outcome | None = None, error: str | None = None
+) -> LeftBehind:
+    return LeftBehind(
         found=finding.found,
         state=finding.state,
         turn_id=finding.turn_id,
@@ -221,5 +225,5 @@ def _with(finding: Finding, *, outcome: Outcome | None = None, error: str | None
     )
 
 
-def _told(findings: list[Finding]) -> Recovered:
+def _told(findings: list[LeftBehind]) -> Recovered:
     return Recovered(findings[:MOST_TOLD], max(len(findings) - MOST_TOLD, 0))

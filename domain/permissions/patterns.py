@@ -19,7 +19,7 @@ _SPECIAL = {"*": "[*]", "?": "[?]", "[": "[[]", "\\": "[\\]", ":": "\\:", "=": "
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Segment:
     """What stands between two stars: plain text, or an expression of fixed length for it."""
 
     length: int
@@ -44,7 +44,7 @@ class Piece:
 class Glob:
     """A glob, cut at its stars; of one piece when it has none."""
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[Segment, ...]
 
     @property
     def sought(self) -> int:
@@ -156,7 +156,7 @@ def _plain(text: str) -> str:
 
 def _glob(escaped: str) -> Glob:
     text = _plain(escaped)
-    pieces: list[Piece] = []
+    pieces: list[Segment] = []
     at = wild = 0
     while True:
         plain, expression, length, special = "", "", 0, False
@@ -181,7 +181,7 @@ def _glob(escaped: str) -> Glob:
             special = True
             wild += 1
         compiled = re.compile(expression, re.DOTALL) if special else None
-        pieces.append(Piece(length, plain, compiled))
+        pieces.append(Segment(length, plain, compiled))
         if at == len(text):
             break
         at += 1

@@ -63,7 +63,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Evaluation:
     """What happens to a call and why; `considered` ends with the step that decided."""
 
     decision: Decision
@@ -108,7 +108,7 @@ def evaluate(
     arguments: Mapping[str, Any],
     read_only: bool,
     tool_approval: bool,
-) -> Verdict:
+) -> Evaluation:
     """Return what happens to a call; the first step that matches decides.
 
     A deny rule comes before the approval switch: whoever switched all questions off did not mean
@@ -151,7 +151,7 @@ def evaluate(
         decision, because = "allow", "read_only"
     else:
         matched("default")
-    return Verdict(
+    return Evaluation(
         decision=decision,
         because=because,
         rule=considered[-1].rule,

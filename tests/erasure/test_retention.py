@@ -12,7 +12,7 @@ import pytest
 import api.composition.jobs
 from api.cli import main
 from api.cli.erasing import retention
-from application.retention.keeping import Outcome
+from application.retention.keeping import PolicyRun
 from application.retention.policies import Policy, read_policies
 from infrastructure.transfer.archive_folder import verify_archive
 from tests.erasure.conftest import Eraser
@@ -205,5 +205,5 @@ def test_a_file_that_cannot_be_meant_is_refused_in_a_sentence(
 )  # fmt: skip
 def test_forks_are_told_of_where_there_are_some(sessions: int, logs: int, words: str) -> None:
     old = Policy("old", {"app": "shop"}, timedelta(days=1), "erase", None)
-    outcome = Outcome(old, dry_run=True, sessions=[uuid4()] * sessions, logs=logs)
+    outcome = PolicyRun(old, dry_run=True, sessions=[uuid4()] * sessions, logs=logs)
     assert outcome.sentence() == f"old: {words}"

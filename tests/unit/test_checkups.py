@@ -10,7 +10,7 @@ from application.errors import IdempotencyKeyReused, StaleSequence, StoreUnavail
 from application.ports.session.leases import Process
 from application.ports.session.listing import After, ListedSession, SessionFilter, SessionOrder
 from application.ports.session.shared_state import ScopeOwner
-from application.reads.health import Checkup, Checkups, Page
+from application.reads.health import Checkup, CheckupPage, Checkups
 from domain.errors import Invalid, SessionIsDeleted, SessionIsStopped, SessionNotFound
 from domain.session.commands import (
     ActivateSession,
@@ -342,12 +342,12 @@ def after(last: ListedSession) -> After:
 
 async def page(
     office: InMemoryApp, limit: int, wanted: Any = lambda _: True, start: After | None = None
-) -> Page[Checkup]:
+) -> CheckupPage[Checkup]:
     look = office.checkups.of
     return await office.checkups.search(SessionFilter(), SessionOrder(), start, limit, look, wanted)
 
 
-async def everything(office: InMemoryApp, wanted: Any, limit: int) -> list[Page[Checkup]]:
+async def everything(office: InMemoryApp, wanted: Any, limit: int) -> list[CheckupPage[Checkup]]:
     pages = [await page(office, limit, wanted)]
     while (last := pages[-1].last) is not None:
         pages.append(await page(office, limit, wanted, after(last)))

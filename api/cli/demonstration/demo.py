@@ -17,7 +17,7 @@ import typer
 
 from api.cli.client import Client
 from api.cli.client_options import token_in
-from api.cli.demonstration.proof import Finding, examine
+from api.cli.demonstration.proof import Examined, examine
 from api.cli.demonstration.recording import Line, read_recording, request_of
 from api.cli.options import Failure
 from api.cli.reading.stream_items import CaughtUp, Event, Hole, Piece
@@ -262,7 +262,7 @@ class _Demo:
                     follower.result()
                 return
 
-    def _conclude(self, findings: Sequence[Finding], began: float) -> None:
+    def _conclude(self, findings: Sequence[Examined], began: float) -> None:
         typer.echo("")
         for finding in findings:
             typer.echo(f"  {'ok ' if finding.holds else 'NOT'}  {finding.words}")

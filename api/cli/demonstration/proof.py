@@ -28,7 +28,7 @@ _EVENT_OF = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Examined:
     """One thing that was looked at.
 
     Args:
@@ -45,7 +45,7 @@ def examine(
     played: Sequence[Mapping[str, Any]],
     log: Sequence[bytes],
     copy: Sequence[bytes],
-) -> list[Finding]:
+) -> list[Examined]:
     """Compare what was played, what is in the log and what the client has.
 
     Args:
@@ -60,19 +60,19 @@ def examine(
     positions = [int(place[3]) for place in places]
     size = sum(map(len, log))
     return [
-        Finding(
+        Examined(
             f"the client has {counted(len(copy), 'event')}, the log {len(log)},"
             f" equal byte for byte ({size})",
             list(copy) == list(log),
         ),
-        Finding(
+        Examined(
             f"the sequences are 1 to {len(log)}, the positions only rise",
             whole
             and sequences == list(range(1, len(log) + 1))
             and all(a < b for a, b in pairwise(positions)),
         ),
-        Finding("the SHA-256 chain holds from first to last", whole and _chained(session_id, log)),
-        Finding(
+        Examined("the SHA-256 chain holds from first to last", whole and _chained(session_id, log)),
+        Examined(
             f"each of the {len(_expected(played))} recorded events is there once, in order",
             _reported(log) == _expected(played),
         ),

@@ -24,7 +24,7 @@ from application.ports.session.retention import (
     KeptMeanwhile,
     UnderHold,
 )
-from application.retention.keeping import Outcome, Retention
+from application.retention.keeping import PolicyRun, Retention
 from application.retention.policies import Policy, PolicyFault, read_policies
 
 _PAGE = 200
@@ -152,7 +152,7 @@ class _DownloadedArchives:
         return verify_archive(bundle, log_ids)
 
 
-def _print(outcome: Outcome, *, as_json: bool) -> None:
+def _print(outcome: PolicyRun, *, as_json: bool) -> None:
     if as_json:
         print(msgspec.json.encode(outcome.document()).decode())
         return
@@ -161,7 +161,7 @@ def _print(outcome: Outcome, *, as_json: bool) -> None:
     sys.stdout.flush()
 
 
-def _lines(outcome: Outcome) -> Iterator[str]:
+def _lines(outcome: PolicyRun) -> Iterator[str]:
     yield outcome.sentence()
     if outcome.archive is not None:
         yield f"  into {outcome.archive}"

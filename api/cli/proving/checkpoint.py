@@ -8,7 +8,7 @@ import httpx
 
 from api.cli.options import UsageError
 from api.cli.progress import Bar
-from api.cli.proving.outcome import Outcome
+from api.cli.proving.outcome import VerificationSoFar
 from api.cli.proving.server import Damaged, TooShort, get
 from domain.counted import counted
 from domain.transparency.notes import (
@@ -29,7 +29,11 @@ Holds = Callable[[VerifierKey, str, Signature], bool]
 
 
 def verify_checkpoint(
-    client: httpx.Client, checkpoint: Path, key: Path | None, outcome: Outcome, holds: Holds
+    client: httpx.Client,
+    checkpoint: Path,
+    key: Path | None,
+    outcome: VerificationSoFar,
+    holds: Holds,
 ) -> int:
     """Hold the log against a checkpoint, and return the checkpoint's size.
 

@@ -11,7 +11,7 @@ from domain.repair.codes import advice_on
 
 
 @dataclass
-class Outcome:
+class VerificationSoFar:
     """What a verification came to so far."""
 
     sessions: int = 0

@@ -14,7 +14,7 @@ from api.cli.json_client import JsonClient
 from api.cli.options import Failure, UsageError
 from api.cli.progress import Bar
 from api.cli.proving.checkpoint import Holds, verify_checkpoint
-from api.cli.proving.outcome import Outcome
+from api.cli.proving.outcome import VerificationSoFar
 from api.cli.proving.server import get, refused
 from api.cli.reading.session_ids import find_session
 from api.composition.keys import signatures
@@ -92,7 +92,7 @@ def verify(
     return 1 if outcome.findings else 0
 
 
-def run(asked: Asked, *, url: str, token: str | None, holds: Holds) -> Outcome:
+def run(asked: Asked, *, url: str, token: str | None, holds: Holds) -> VerificationSoFar:
     """Verify, and return what was found.
 
     Args:
@@ -105,7 +105,7 @@ def run(asked: Asked, *, url: str, token: str | None, holds: Holds) -> Outcome:
         Failure: The server cannot be asked.
         UsageError: The checkpoint or the key is none.
     """
-    outcome = Outcome()
+    outcome = VerificationSoFar()
     with httpx.Client(timeout=_PATIENCE, **client_options(url, token)) as client:
         try:
             since = 0
@@ -123,7 +123,7 @@ def run(asked: Asked, *, url: str, token: str | None, holds: Holds) -> Outcome:
     return outcome
 
 
-def _verify_all(client: httpx.Client, asked: Asked, outcome: Outcome, since: int) -> None:
+def _verify_all(client: httpx.Client, asked: Asked, outcome: VerificationSoFar, since: int) -> None:
     query = {"sample": repr(asked.sample), "since": str(since)}
     with client.stream("GET", "/v1/audit/verify", params=query) as answer:
         if answer.status_code != 200:

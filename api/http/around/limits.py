@@ -6,7 +6,7 @@ from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.rate_limits import rate_limit_fields
 from application.commands.request import Outcome
 from application.errors import OutcomeUnknown
-from application.limits.limiter import Limiter, Standing
+from application.limits.limiter import Limiter, RateStatus
 from application.ports.access.allowances import Kind
 from domain.principal import Principal
 
@@ -59,7 +59,7 @@ async def take_bytes(request: HttpRequest, amount: int) -> None:
     await limiter.spend(scope["cairn_principal"], "bytes", amount)
 
 
-async def take_session(request: HttpRequest) -> Standing | None:
+async def take_session(request: HttpRequest) -> RateStatus | None:
     """Take one of the sessions that somebody may begin in a day.
 
     Args:

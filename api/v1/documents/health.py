@@ -5,7 +5,7 @@ from typing import Any
 
 from api.http.outgoing.responses import from_json, session_json, to_json
 from application.ports.session.leases import Lease
-from application.reads.health import Checkup, Standing
+from application.reads.health import Checkup, DrivenSession
 from domain.values import rfc3339
 
 
@@ -51,7 +51,7 @@ def lease_document(lease: Lease | None) -> dict[str, Any]:
     }
 
 
-def leased_session(standing: Standing, checkup: Checkup | None = None) -> bytes:
+def leased_session(standing: DrivenSession, checkup: Checkup | None = None) -> bytes:
     """Return a session as lists show it, with who drives it now.
 
     Args:

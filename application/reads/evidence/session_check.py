@@ -44,7 +44,7 @@ class Finding(NamedTuple):
     detail: str
 
 
-class Verdict(NamedTuple):
+class SessionVerdict(NamedTuple):
     """What the verification of a session came to.
 
     Args:
@@ -213,9 +213,9 @@ class SessionCheck:
         self._found_all(key_differences(self.keys, kept))
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> SessionVerdict:
         """What it came to, when all was compared."""
-        return Verdict(self._session_id, self.events, tuple(self.findings.values()))
+        return SessionVerdict(self._session_id, self.events, tuple(self.findings.values()))
 
     def _found_all(self, found: Iterable[tuple[str, str]]) -> None:
         for code, detail in found:

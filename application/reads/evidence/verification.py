@@ -16,7 +16,7 @@ from application.commands.repository import SessionRepository
 from application.ports.log.census import Census
 from application.ports.log.codec import Codec
 from application.ports.log.inspection import Inspection, Inspector
-from application.reads.evidence.session_check import Finding, SessionCheck, Verdict
+from application.reads.evidence.session_check import Finding, SessionCheck, SessionVerdict
 from application.reads.evidence.tree_check import TreeCheck
 from domain.errors import SessionNotFound
 
@@ -53,7 +53,9 @@ class Verification:
         self._inspector = inspector
         self._repository = repository
 
-    async def all(self, *, sample: float = 1.0, changed_since: int = 0) -> AsyncGenerator[Verdict]:
+    async def all(
+        self, *, sample: float = 1.0, changed_since: int = 0
+    ) -> AsyncGenerator[SessionVerdict]:
         """Yield the verdict on each session, one that stands for the log as a whole at the end.
 
         The tree over the log is held against all of it, unless only a sample is wanted.
@@ -83,7 +85,7 @@ class Verification:
             findings += [
                 Finding(None, code, None, detail) for code, detail in await self._tree.faults()
             ]
-        yield Verdict(None, 0, findings)
+        yield SessionVerdict(None, 0, findings)
 
     async def count(self, changed_since: int = 0) -> int:
         """Return about how many sessions `all` would look at without a sample.
@@ -93,7 +95,7 @@ class Verification:
         """
         return await self._census.count(changed_since)
 
-    async def verify(self, session_id: UUID) -> Verdict:
+    async def verify(self, session_id: UUID) -> SessionVerdict:
         """Check a session, also one that was deleted or is the stream of something else.
 
         Args:
@@ -109,7 +111,7 @@ class Verification:
             check.compare_keys(await inspection.keys(check.keys))
         return check.verdict
 
-    async def _short(self, session_ids: Sequence[UUID]) -> dict[UUID, Verdict]:
+    async def _short(self, session_ids: Sequence[UUID]) -> dict[UUID, SessionVerdict]:
         """Return the verdicts on those that have few events, which are read all at once."""
         checks: list[SessionCheck] = []
         async with self._inspector.look_at_short(session_ids) as looking:

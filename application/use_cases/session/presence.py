@@ -15,7 +15,7 @@ from domain.redaction import redacted
 from domain.session.commands import ReportHealth
 
 
-class Report(NamedTuple):
+class KeptSign(NamedTuple):
     """A sign of life that was kept, and where its session stands."""
 
     sign: Sign
@@ -46,7 +46,7 @@ class Presence:
         reporter: str,
         process: Process,
         detail: str | None,
-    ) -> Report:
+    ) -> KeptSign:
         """Keep a sign of life of a session that has not stopped.
 
         Args:
@@ -84,4 +84,4 @@ class Presence:
             outcome = await self._handler.handle(caller.asks(session_id, command))
             sequence, position = outcome.sequence, outcome.position
         sign = await self._signs.touch(session_id, reporter, process, detail)
-        return Report(sign, sequence, position)
+        return KeptSign(sign, sequence, position)

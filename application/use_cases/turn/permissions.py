@@ -7,7 +7,7 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Caller
 from application.errors import require_sequence
 from domain.checks import require_name
-from domain.permissions.permission_rules import Verdict, evaluate
+from domain.permissions.permission_rules import Evaluation, evaluate
 from domain.session.guards import require_present
 from domain.values import JsonObject
 
@@ -20,7 +20,7 @@ class Judged(NamedTuple):
         sequence: Of the session.
     """
 
-    verdict: Verdict
+    verdict: Evaluation
     sequence: int
 
 

@@ -19,8 +19,8 @@ from domain.permissions.narrowing import require_approval_within, require_within
 from domain.permissions.patterns import literal
 from domain.permissions.permission_rules import (
     MAX_RULES,
+    Evaluation,
     PermissionRules,
-    Verdict,
     evaluate,
     option_for,
     require_rules,
@@ -107,7 +107,7 @@ def request(session: Session, command: RequestPermission) -> list[SessionEvent]:
     return [*signs_of_life(session), requested, *_decided_by_rule(session, command)]
 
 
-def judge(session: Session, command: RequestPermission) -> Verdict:
+def judge(session: Session, command: RequestPermission) -> Evaluation:
     """Return what the rules of a session say of a call, and why."""
     return evaluate(
         session.policy.rules,

@@ -15,7 +15,12 @@ from application.errors import StoreUnavailable
 from application.patience import is_waited_for, left_of, waiting
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.lending import Lending
-from infrastructure.postgres.connecting.outcomes import LOST, Outcome, outcome_of, unavailable
+from infrastructure.postgres.connecting.outcomes import (
+    LOST,
+    DatabaseOutcome,
+    outcome_of,
+    unavailable,
+)
 from infrastructure.postgres.connecting.reading import Reading
 
 _STATEMENTS = sql.load("connections")
@@ -28,7 +33,7 @@ _ATTEMPT = 0.6
 somebody waits: the read is asked again on another one, in time."""
 _CONNECT_WITHIN = 5
 
-_CLOSED = Outcome("refuse", "connection_lost", "This process is ending; ask again.")
+_CLOSED = DatabaseOutcome("refuse", "connection_lost", "This process is ending; ask again.")
 
 _T = TypeVar("_T")
 
@@ -235,7 +240,7 @@ async def _prepare(connection: AsyncConnection) -> None:
     await connection.execute(_STATEMENTS["watch_client"])
 
 
-def _outcome_of(error: BaseException) -> Outcome | None:
+def _outcome_of(error: BaseException) -> DatabaseOutcome | None:
     if isinstance(error, PoolClosed):
         return _CLOSED
     return LOST if isinstance(error, PoolTimeout) else outcome_of(error)

@@ -38,7 +38,7 @@ Reason = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DatabaseOutcome:
     """What follows from an error of the database.
 
     Args:
@@ -52,67 +52,69 @@ class Outcome:
     sentence: str
 
 
-LOST = Outcome("reconnect", "connection_lost", "The connection to the database was lost.")
-TIMED_OUT = Outcome(
+LOST = DatabaseOutcome("reconnect", "connection_lost", "The connection to the database was lost.")
+TIMED_OUT = DatabaseOutcome(
     "refuse", "timed_out", "The database did not finish in time and stored nothing; try again."
 )
 
-READ_ONLY = Outcome(
+READ_ONLY = DatabaseOutcome(
     "leave",
     "read_only",
     "The database takes no writes and nothing was stored; it may be a replica or in recovery.",
 )
 
-_OTHER_SCHEMA = Outcome(
+_OTHER_SCHEMA = DatabaseOutcome(
     "refuse",
     "schema_changed",
     "The schema of the database is not the one of this program; run the newest version.",
 )
 
-_PLANNED_BEFORE = Outcome(
+_PLANNED_BEFORE = DatabaseOutcome(
     "reconnect",
     "schema_changed",
     "What was prepared on a connection to the database is of no use any more; try again.",
 )
 
-_TABLE: dict[str, Outcome] = {
+_TABLE: dict[str, DatabaseOutcome] = {
     "08": LOST,
     "57P01": LOST,
     "57P02": LOST,
-    "57P03": Outcome("reconnect", "connection_lost", "The database is starting or stopping."),
+    "57P03": DatabaseOutcome(
+        "reconnect", "connection_lost", "The database is starting or stopping."
+    ),
     "57P04": LOST,
     "57P05": LOST,
     "25P03": LOST,
     "25P04": LOST,
-    "53300": Outcome(
+    "53300": DatabaseOutcome(
         "reconnect",
         "connection_limit",
         "The database takes no more connections; raise max_connections or run fewer processes.",
     ),
-    "53100": Outcome(
+    "53100": DatabaseOutcome(
         "refuse",
         "disk_full",
         "The disk of the database is full and nothing was stored; free some space.",
     ),
-    "53200": Outcome(
+    "53200": DatabaseOutcome(
         "refuse", "out_of_memory", "The database is out of memory and stored nothing; try again."
     ),
-    "53": Outcome(
+    "53": DatabaseOutcome(
         "refuse", "limit_reached", "The database has reached a limit and stored nothing; try again."
     ),
-    "58": Outcome(
+    "58": DatabaseOutcome(
         "refuse", "io_error", "The database cannot use its files and stored nothing; see its log."
     ),
     "25006": READ_ONLY,
     "57014": TIMED_OUT,
     "55P03": TIMED_OUT,
-    "42501": Outcome(
+    "42501": DatabaseOutcome(
         "refuse",
         "permission",
         "The database role may not do this and nothing was stored;"
         " run `cairn migrate --grant-to ROLE`.",
     ),
-    "28": Outcome(
+    "28": DatabaseOutcome(
         "reconnect", "permission", "The database refuses this role or its password; see its log."
     ),
     "42883": _OTHER_SCHEMA,
@@ -121,22 +123,24 @@ _TABLE: dict[str, Outcome] = {
     # A statement that was prepared before the schema changed, or that somebody has thrown away.
     "0A000": _PLANNED_BEFORE,
     "26000": _PLANNED_BEFORE,
-    "40": Outcome("retry", "conflict", "Two transactions were in each other's way; try again."),
-    "XX001": Outcome(
+    "40": DatabaseOutcome(
+        "retry", "conflict", "Two transactions were in each other's way; try again."
+    ),
+    "XX001": DatabaseOutcome(
         "refuse",
         "corrupted",
         "The database has found damaged data and stored nothing; see its log.",
     ),
-    "XX002": Outcome(
+    "XX002": DatabaseOutcome(
         "refuse", "corrupted", "The database has found a damaged index and stored nothing; reindex."
     ),
-    "CN002": Outcome(
+    "CN002": DatabaseOutcome(
         "refuse",
         "corrupted",
         "An event has a position beyond the head of the log, and nothing can be stored before that"
         " is mended; see position_beyond_head in docs/repair.md.",
     ),
-    "XX": Outcome(
+    "XX": DatabaseOutcome(
         "refuse", "internal_error", "The database has failed and stored nothing; see its log."
     ),
 }
@@ -154,7 +158,7 @@ _WORDS = {
 }
 
 
-def outcome_of(error: BaseException) -> Outcome | None:
+def outcome_of(error: BaseException) -> DatabaseOutcome | None:
     """Return what an error means; None when it is about the statement or its values.
 
     Args:
@@ -175,11 +179,11 @@ def outcome_of(error: BaseException) -> Outcome | None:
     if error.diag.severity_nonlocalized in ("FATAL", "PANIC"):
         # The server closed the connection with it: whether the statement was stored is not said.
         reason = found if found is not None else LOST
-        return Outcome("reconnect", reason.reason, reason.sentence)
+        return DatabaseOutcome("reconnect", reason.reason, reason.sentence)
     return found
 
 
-def unavailable(outcome: Outcome) -> StoreUnavailable:
+def unavailable(outcome: DatabaseOutcome) -> StoreUnavailable:
     """Return what whoever asked is told of an outcome after which nothing is stored.
 
     Args:

@@ -21,7 +21,7 @@ from domain.log.erased_records import ERASING
 from domain.session.content.key_writes import SETTING_FIELDS, WRITER_NAMES
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
-from infrastructure.postgres.connecting.outcomes import Outcome
+from infrastructure.postgres.connecting.outcomes import DatabaseOutcome
 from infrastructure.postgres.writing.batch_writer import Committed
 from infrastructure.postgres.writing.group_commit import CommitLimits, GroupCommit
 from infrastructure.records.joined_lines import LONGEST, are_readable
@@ -50,7 +50,7 @@ class PostgresEventLog:
         self._commits = GroupCommit(self._connect, committed, limits=limits)
 
     @property
-    def trouble(self) -> Outcome | None:
+    def trouble(self) -> DatabaseOutcome | None:
         """Why writes are refused now; None while they are not."""
         return self._commits.health.trouble
 

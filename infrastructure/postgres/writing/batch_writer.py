@@ -12,7 +12,12 @@ from application.errors import OutcomeUnknown
 from domain.errors import LogDamaged
 from infrastructure.metrics import APPEND_BATCH, APPENDS, CONFLICTS, EVENTS_APPENDED
 from infrastructure.postgres import sql
-from infrastructure.postgres.connecting.outcomes import LOST, Outcome, outcome_of, unavailable
+from infrastructure.postgres.connecting.outcomes import (
+    LOST,
+    DatabaseOutcome,
+    outcome_of,
+    unavailable,
+)
 from infrastructure.postgres.writing.batch import arguments
 from infrastructure.postgres.writing.commit_judge import PendingAppend, judge, refuse
 from infrastructure.postgres.writing.rehearsal import rehearse
@@ -162,7 +167,7 @@ class BatchWriter:
                 raise
             await self._react(outcome, batch)
 
-    async def _react(self, outcome: Outcome, batch: Batch) -> None:
+    async def _react(self, outcome: DatabaseOutcome, batch: Batch) -> None:
         match outcome.reaction:
             case "refuse" | "leave" if not batch.is_sent:
                 self._health.failed(outcome, len(batch.appends))

@@ -66,7 +66,7 @@ def refuse(appends: Iterable[PendingAppend], why: Exception) -> None:
             one.done.set_exception(why)
 
 
-class Verdict(NamedTuple):
+class Judgement(NamedTuple):
     """What the database says of appends whose fate was open.
 
     Args:
@@ -92,7 +92,7 @@ class _End(NamedTuple):
     is_origin_erased: bool | None
 
 
-async def judge(cursor: AsyncCursor[Any], waiting: Sequence[PendingAppend]) -> Verdict:
+async def judge(cursor: AsyncCursor[Any], waiting: Sequence[PendingAppend]) -> Judgement:
     """Answer the appends whose fate is known, and return the others.
 
     Args:
@@ -133,7 +133,7 @@ async def judge(cursor: AsyncCursor[Any], waiting: Sequence[PendingAppend]) -> V
             innocent.append(entry)
         else:
             refuse([entry], refusal)
-    return Verdict(innocent, newest)
+    return Judgement(innocent, newest)
 
 
 async def _keys_taken(cursor: AsyncCursor[Any], appends: Sequence[Append]) -> set[tuple[UUID, str]]:

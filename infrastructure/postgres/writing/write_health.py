@@ -4,7 +4,7 @@ import logging
 from time import monotonic
 
 from infrastructure.metrics import WRITES_REFUSED
-from infrastructure.postgres.connecting.outcomes import Outcome, Reason
+from infrastructure.postgres.connecting.outcomes import DatabaseOutcome, Reason
 
 _SAID_AGAIN_AFTER = 10.0
 """Seconds after which the log is told of a reason that is there again."""
@@ -22,13 +22,13 @@ class WriteHealth:
         self._told: set[Reason] = set()
         """Of the trouble that there is."""
         self._told_at: dict[Reason, float] = {}
-        self.trouble: Outcome | None = None
+        self.trouble: DatabaseOutcome | None = None
         """Why writes are refused now; None while they are not."""
         self.heard_at = float("-inf")
         """When it was last seen that writes are taken, by the clock that only goes forward."""
         self._since = 0.0
 
-    def failed(self, outcome: Outcome, appends: int, *, since: float | None = None) -> None:
+    def failed(self, outcome: DatabaseOutcome, appends: int, *, since: float | None = None) -> None:
         """Note that appends were refused because of the database.
 
         Args:

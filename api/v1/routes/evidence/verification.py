@@ -18,7 +18,7 @@ from api.http.routing import get
 from api.services import record_access, services_of
 from api.v1.schemas.operator.audit import VerificationReport
 from application.errors import Busy
-from application.reads.evidence.session_check import Finding, Verdict
+from application.reads.evidence.session_check import Finding, SessionVerdict
 from domain.errors import Unavailable
 
 _LINES = "application/jsonl"
@@ -73,7 +73,7 @@ async def _record(
         await record_access(request, "verification", session_id=session_id, where=where)
 
 
-async def _lines(expected: int, verdicts: AsyncGenerator[Verdict]) -> AsyncGenerator[bytes]:
+async def _lines(expected: int, verdicts: AsyncGenerator[SessionVerdict]) -> AsyncGenerator[bytes]:
     yield to_json({"expected": expected}) + b"\n"
     sessions = events = 0
     findings: list[Finding] = []

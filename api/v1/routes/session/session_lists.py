@@ -26,7 +26,7 @@ from api.v1.schemas.session.session_shape import (
     SessionPage,
 )
 from application.ports.session.listing import SessionFilter, SessionOrder
-from application.reads.health import Checkup, Standing
+from application.reads.health import Checkup, DrivenSession
 
 
 @get("/v1/sessions", right="read")
@@ -83,7 +83,7 @@ async def session_page(
     key = cursors.list_key(services.store.identity, where, order, *more)
     after = cursors.decode(query.cursor, key) if query.cursor else None
 
-    def wanted(one: Checkup | Standing) -> bool:
+    def wanted(one: Checkup | DrivenSession) -> bool:
         return attachable is None or one.attachable == attachable
 
     def well(one: Checkup) -> bool:
