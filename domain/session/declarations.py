@@ -10,14 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
-from domain.errors import (
-    CairnError,
-    Erased,
-    Invalid,
-    LogDamaged,
-    SessionIsDeleted,
-    SessionNotFound,
-)
+from domain.errors import CairnError, Erased, Invalid, SessionIsDeleted, SessionNotFound
 from domain.session.events import Recorded, SessionEvent
 from domain.session.state import Changes, Session
 
@@ -60,7 +53,7 @@ EFFECTS: dict[type[Any], Effect[Any]] = {}
 """What each event changes."""
 
 
-ALWAYS_REFUSED = (Invalid, SessionNotFound, SessionIsDeleted, Erased, LogDamaged)
+ALWAYS_REFUSED = (Invalid, SessionNotFound, SessionIsDeleted, Erased)
 """What nearly every command may be refused for; no rule declares it."""
 
 REFUSALS: dict[type[Command], tuple[type[CairnError], ...]] = {}

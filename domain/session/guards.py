@@ -2,7 +2,6 @@
 
 from domain.errors import (
     Erased,
-    LogDamaged,
     SessionIsDeleted,
     SessionIsStopped,
     SessionIsStopping,
@@ -24,10 +23,8 @@ NOT_RUNNING = (TurnEnded, TurnNotFound)
 
 
 def require_present(session: Session) -> None:
-    """Refuse a command to a session that never was, is no more, or whose beginning is damaged."""
+    """Refuse a command to a session that never was, or is no more."""
     if session.lifecycle.phase == "absent":
-        if session.sequence:
-            raise LogDamaged("its first event cannot be read; `cairn verify` says why")
         raise SessionNotFound
     if session.lifecycle.phase == "deleted":
         raise SessionIsDeleted

@@ -8,8 +8,7 @@ from time import monotonic
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor
 
-from application.errors import OutcomeUnknown
-from domain.errors import LogDamaged
+from application.errors import LogDamaged, OutcomeUnknown
 from infrastructure.metrics import APPEND_BATCH, APPENDS, CONFLICTS, EVENTS_APPENDED
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.outcomes import (
