@@ -10,8 +10,11 @@ import pytest
 from litestar.datastructures import MultiDict
 
 from api.docker_agent.requests import seconds_of
+from api.http.outgoing.giving import Readers
 from api.http.outgoing.long_polls import while_there
 from api.http.outgoing.problems import Problem
+from application.memory_budget import Share
+from domain.principal import Principal
 
 Json = dict[str, Any]
 
@@ -205,13 +208,15 @@ class Asking:
 
     def __init__(self) -> None:
         self.left = asyncio.Event()
+        services = SimpleNamespace(readers=Readers(Share("readers", 1024)))
+        self.scope = {"cairn": services, "cairn_principal": Principal(actor="somebody")}
 
     async def receive(self) -> Json:
         await self.left.wait()
         return {"type": "http.disconnect"}
 
 
-def test_a_wait_ends_with_what_is_waited_for_or_when_the_client_leaves():
+def test_a_wait_ends_with_what_is_waited_for_or_when_the_client_leaves_or_is_locked_out():
     async def wait_for(something: asyncio.Event, ended: list[str]) -> str:
         try:
             await something.wait()
@@ -228,8 +233,14 @@ def test_a_wait_ends_with_what_is_waited_for_or_when_the_client_leaves():
         asyncio.get_running_loop().call_soon(leaving.left.set)
         with pytest.raises(Problem, match="the connection ended"):
             await while_there(leaving, 9, wait_for(asyncio.Event(), ended))
+        revoked: Any = Asking()
+        readers: Readers = revoked.scope["cairn"].readers
+        asyncio.get_running_loop().call_soon(readers.end_revoked, lambda _: False)
+        with pytest.raises(Problem, match="no longer good"):
+            await while_there(revoked, 9, wait_for(asyncio.Event(), ended))
+        assert readers.open == set()
         await asyncio.sleep(0)
-        assert ended == ["the wait"] * 2
+        assert ended == ["the wait"] * 3
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(both())
