@@ -208,7 +208,7 @@ class Asking:
 
     def __init__(self) -> None:
         self.left = asyncio.Event()
-        services = SimpleNamespace(readers=Readers(Share("readers", 1024)))
+        services = SimpleNamespace(readers=Readers(Share("streams", 1024)))
         self.scope = {"cairn": services, "cairn_principal": Principal(actor="somebody")}
 
     async def receive(self) -> Json:
@@ -235,7 +235,7 @@ def test_a_wait_ends_with_what_is_waited_for_or_when_the_client_leaves_or_is_loc
             await while_there(leaving, 9, wait_for(asyncio.Event(), ended))
         revoked: Any = Asking()
         readers: Readers = revoked.scope["cairn"].readers
-        asyncio.get_running_loop().call_soon(readers.end_revoked, lambda _: False)
+        asyncio.get_running_loop().call_later(0, readers.end_revoked, lambda _: False)
         with pytest.raises(Problem, match="no longer good"):
             await while_there(revoked, 9, wait_for(asyncio.Event(), ended))
         assert readers.open == set()

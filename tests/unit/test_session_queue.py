@@ -194,7 +194,7 @@ async def test_a_patch_of_a_scope_waits_no_longer_than_the_patience_for_another(
     with pytest.raises(Busy):
         await handler.handle(patch("app:two"))
     patient = scope_handler_over(store, FanOut(), patience=60.0)
-    patient._locks = handler._locks
+    patient.turns._locks = handler.turns._locks
     with SharedPatience(Waited(60.0)), pytest.raises(Busy):
         await patient.handle(patch("app:three"))
     stuck.open.set()

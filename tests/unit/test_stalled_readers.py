@@ -160,7 +160,10 @@ def _serve(items: AsyncGenerator[StreamItem], reader: StalledReader) -> asyncio.
 
 
 def _scope(readers: Readers) -> Any:
-    return {"cairn": SimpleNamespace(readers=readers)}
+    return {
+        "cairn": SimpleNamespace(readers=readers),
+        "cairn_principal": Principal(actor="somebody"),
+    }
 
 
 async def _of(pieces: list[bytes]) -> AsyncGenerator[bytes]:
