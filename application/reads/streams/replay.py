@@ -16,6 +16,7 @@ from application.reads.streams.selecting import Filter, selecting
 from application.reads.streams.stream_items import (
     LOOK_AGAIN,
     Closing,
+    Deadline,
     StreamItem,
     StreamTiming,
 )
@@ -73,7 +74,7 @@ class Replays:
         """
         pace, cursor = Pace(speed), since
         selected = await selecting(self._log, self._codec, session_id, since, wanted)
-        end = self._clock() + self._longest
+        age = Deadline(self._longest, self._clock)
         while events := await self._read(session_id, cursor):
             reached = events[-1].sequence
             due = deque(selected.of(events))
@@ -92,9 +93,8 @@ class Replays:
                     if not due:
                         reached = cursor
                         break
-                is_stop = self._fan_out.closing.is_set()
-                if is_stop or self._clock() >= end:
-                    yield Closing(cursor, "server_shutdown" if is_stop else "maximum_age")
+                if goodbye := age.goodbye(self._fan_out):
+                    yield Closing(cursor, goodbye)
                     return
                 cursor = due[0].sequence
                 # A reader may be slow: what it is given is not kept here as well.

@@ -1,6 +1,6 @@
 """What readers of events get, as a page or item by item, and how long they wait."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from uuid import UUID
@@ -90,19 +90,25 @@ class StreamTiming:
 
 
 class Deadline:
-    """A moment some seconds from now."""
+    """A moment some seconds from now.
 
-    def __init__(self, seconds: float) -> None:
-        self._end = monotonic() + seconds
+    Args:
+        seconds: Until then.
+        clock: Seconds, only forward.
+    """
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._end = clock() + seconds
 
     def left(self) -> float:
         """Return the seconds until then; 0 when it has passed."""
-        return max(self._end - monotonic(), 0.0)
+        return max(self._end - self._clock(), 0.0)
 
     @property
     def is_over(self) -> bool:
         """Whether it has passed."""
-        return monotonic() >= self._end
+        return self._clock() >= self._end
 
     def goodbye(self, fan_out: FanOut) -> str:
         """Why a stream of this age has to end now; empty when it goes on."""
