@@ -270,10 +270,6 @@ class NotAnExport(Invalid):
     """This is no export that can be imported."""
 
 
-class LogDamaged(Damaged):
-    """The log has lost events that it once had; `cairn verify` and `cairn repair` say which."""
-
-
 class AuditKeyMissing(NotFound):
     """This server has no key to sign checkpoints with.
 

@@ -91,6 +91,10 @@ class Damaged(CairnError):
     """What is stored is not what was stored."""
 
 
+class LogDamaged(Damaged):
+    """Events of the log are missing or were changed; `cairn verify` says which."""
+
+
 class Overtaken(CairnError):
     """Another process was first; the command is decided again."""
 

@@ -7,15 +7,8 @@ from application.commands.decide_batch import DecidedBatch
 from application.commands.repository import SessionRepository
 from application.commands.session_queue import PendingCommand, put_back
 from application.commands.settling import Settling
-from application.errors import (
-    Busy,
-    KeysTaken,
-    LogDamaged,
-    ReceivedBefore,
-    SignaturesSeen,
-    VersionConflict,
-)
-from domain.errors import CairnError, SessionExists
+from application.errors import Busy, KeysTaken, ReceivedBefore, SignaturesSeen, VersionConflict
+from domain.errors import CairnError, LogDamaged, SessionExists
 
 ATTEMPTS = 50
 """How often a command is decided at most."""

@@ -27,13 +27,13 @@ from domain.log.catalogue import NAMES
 from domain.log.erased_records import ERASING, erased_hash
 from domain.repair.rows import decoded
 from domain.scope.events import ScopeOpened
-from domain.session.events import SessionCreated
+from domain.session.events import UNREADABLE, SessionCreated
 
 _AT_ONCE = 1000
 _LOOKED_AT = "look at it with `cairn repair --file FILE --format cairn`"
 _TAKEN_AS_IT_IS = "with --quarantine it is taken as it is, and nobody can append to it"
 
-_OURS = frozenset(name for name, _ in NAMES.values()) | {"unreadable"}
+_OURS = frozenset(name for name, _ in NAMES.values()) | {UNREADABLE}
 """Types of events with which no log of another program begins."""
 
 

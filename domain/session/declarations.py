@@ -10,7 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
-from domain.errors import CairnError, Erased, Invalid, SessionIsDeleted, SessionNotFound
+from domain.errors import (
+    CairnError,
+    Erased,
+    Invalid,
+    LogDamaged,
+    SessionIsDeleted,
+    SessionNotFound,
+)
 from domain.session.events import Recorded, SessionEvent
 from domain.session.state import Changes, Session
 
@@ -53,7 +60,7 @@ EFFECTS: dict[type[Any], Effect[Any]] = {}
 """What each event changes."""
 
 
-ALWAYS_REFUSED = (Invalid, SessionNotFound, SessionIsDeleted, Erased)
+ALWAYS_REFUSED = (Invalid, SessionNotFound, SessionIsDeleted, Erased, LogDamaged)
 """What nearly every command may be refused for; no rule declares it."""
 
 REFUSALS: dict[type[Command], tuple[type[CairnError], ...]] = {}

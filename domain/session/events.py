@@ -6,6 +6,7 @@ rename one: a change of meaning gets a new name, or a new version with an upcast
 and sequence) is in the envelope, `Recorded`, so that it is said once and the same way everywhere.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -820,12 +821,22 @@ ContextEvent = (
 )
 
 
+UNREADABLE = "unreadable"
+"""The type of what stands for a record that cannot be read; `data.type` is the record's own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unrecognised:
     """A stored event of a type that this program does not know yet; it changes nothing here."""
 
     type: str
-    data: Any = None
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def stored_type(self) -> str:
+        """The type that the log has for it, of what cannot be read too."""
+        own = self.data.get("type") if self.type == UNREADABLE else None
+        return own if isinstance(own, str) else self.type
 
 
 SessionEvent = (

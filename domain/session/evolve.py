@@ -5,14 +5,16 @@ Each topic declares the effects of its events; only what this program does not k
 
 from collections.abc import Iterable
 
+from domain.log.event_types import NAMES
 from domain.replacing import replace
 from domain.session import commands  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from domain.session.content.saying import SAYING
 from domain.session.declarations import EFFECTS
-from domain.session.events import Recorded
-from domain.session.state import ABSENT, Session
+from domain.session.events import Recorded, SessionCreated, Unrecognised
+from domain.session.state import ABSENT, Changes, Session
 from domain.session.work import Turn, TurnChanges, Turns
 
+_BEGINNING, _ = NAMES[SessionCreated]
 _put = object.__setattr__
 """States are frozen for all but who made them."""
 
@@ -40,7 +42,7 @@ def evolve(session: Session, recorded: Recorded) -> Session:
     event, kind = recorded.event, type(recorded.event)
     effect, says = EFFECTS.get(kind), SAYING.get(kind)
     if effect is None:
-        return replace(session, sequence=recorded.sequence, unrecognised=recorded.sequence)
+        return replace(session, sequence=recorded.sequence, **_passed_over(session, recorded))
     changes = effect(session, event, recorded)
     if "running" in changes:
         turns = changes.get("turns", session.turns)
@@ -51,6 +53,15 @@ def evolve(session: Session, recorded: Recorded) -> Session:
         spoken=session.spoken if says is None else says(session.spoken, event, recorded),
         **changes,
     )
+
+
+def _passed_over(session: Session, recorded: Recorded) -> Changes:
+    """Return what an event changes of which this program does not know what it means."""
+    changes = Changes(unrecognised=recorded.sequence)
+    event = recorded.event
+    if not session.sequence and isinstance(event, Unrecognised):
+        changes["begins_unread"] = event.stored_type == _BEGINNING
+    return changes
 
 
 def _with(turns: Turns, changes: TurnChanges) -> Turns:
@@ -90,7 +101,8 @@ class Folding:
         kind = type(event)
         effect, says = EFFECTS.get(kind), SAYING.get(kind)
         if effect is None:
-            _put(session, "unrecognised", recorded.sequence)
+            for name, value in _passed_over(session, recorded).items():
+                _put(session, name, value)
         else:
             changes = effect(session, event, recorded)
             if says is not None:

@@ -2,6 +2,7 @@
 
 from domain.errors import (
     Erased,
+    LogDamaged,
     SessionIsDeleted,
     SessionIsStopped,
     SessionIsStopping,
@@ -23,8 +24,10 @@ NOT_RUNNING = (TurnEnded, TurnNotFound)
 
 
 def require_present(session: Session) -> None:
-    """Refuse a command to a session that never was, or is no more."""
+    """Refuse a command to a session that never was, is no more, or whose beginning is damaged."""
     if session.lifecycle.phase == "absent":
+        if session.begins_unread:
+            raise LogDamaged("its first event cannot be read; `cairn verify` says why")
         raise SessionNotFound
     if session.lifecycle.phase == "deleted":
         raise SessionIsDeleted

@@ -78,7 +78,7 @@ class ModelOverride:
     reasoning_effort: str | None = None
 
 
-FORMAT = 16
+FORMAT = 17
 """The number of the form in which states are kept: raised with every change of their fields, and
 whenever an event comes to mean another state."""
 
@@ -218,6 +218,8 @@ class Session:
     sequence: int = 0
     unrecognised: int = 0
     """The last event that this program does not know: a newer one knows more of this state."""
+    begins_unread: bool = False
+    """Whether a session began here with an event that this program cannot read."""
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     description: Description = field(default_factory=Description)
     totals: Totals = field(default_factory=Totals)
@@ -266,6 +268,7 @@ class Changes(TypedDict, total=False):
     """The parts of the state that an event changes."""
 
     unrecognised: int
+    begins_unread: bool
     lifecycle: Lifecycle
     description: Description
     totals: Totals

@@ -8,10 +8,11 @@ import msgspec
 
 from domain.log.catalogue import NAMES
 from domain.log.spelling import PLAIN_BEGINNING, is_on_the_calendar
+from domain.session.events import UNREADABLE
 from domain.values import rfc3339
 
 _TYPE = re.compile(r"[A-Za-z0-9_.:<>-]{1,255}")
-_OURS = frozenset(name for name, _ in NAMES.values()) | {"unreadable"}
+_OURS = frozenset(name for name, _ in NAMES.values()) | {UNREADABLE}
 
 
 class Record(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):

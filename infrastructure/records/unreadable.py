@@ -8,8 +8,7 @@ import msgspec
 
 from application.ports.log.events import StoredEvent
 from domain.log.erased_records import erased_hash
-
-TYPE = "unreadable"
+from domain.session.events import UNREADABLE
 
 
 class _Envelope(msgspec.Struct, gc=False):
@@ -45,7 +44,7 @@ def stored_event(
     if _is_readable(record):
         return StoredEvent(session_id, sequence, position, type_, record, digest)
     named = _instead(session_id, sequence, type_)
-    return StoredEvent(session_id, sequence, position, TYPE, named, digest)
+    return StoredEvent(session_id, sequence, position, UNREADABLE, named, digest)
 
 
 def _is_readable(record: bytes) -> bool:
@@ -65,11 +64,11 @@ def _is_readable(record: bytes) -> bool:
 def _instead(session_id: UUID, sequence: int, type_: str) -> bytes:
     envelope: dict[str, Any] = {
         "id": uuid5(session_id, str(sequence)),
-        "type": TYPE,
+        "type": UNREADABLE,
         "v": 1,
         "at": "1970-01-01T00:00:00.000000Z",
         "actor": "system",
-        "origin": TYPE,
+        "origin": UNREADABLE,
         "data": {"type": type_},
     }
     return msgspec.json.encode(envelope)

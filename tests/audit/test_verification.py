@@ -145,6 +145,24 @@ def test_a_session_whose_beginning_is_damaged_is_exported_as_evidence(
         main(["repair", "--file", str(file), "--format", "cairn"])
 
 
+@pytest.mark.parametrize("record", ["\\xff00", "{}"])
+def test_commands_to_a_session_whose_beginning_is_damaged_are_refused_as_damage(
+    audited: Audited, session: SessionApi, record: str
+) -> None:
+    first = f"where originator_id = '{session.id}' and originator_version = 1"
+    tamper(audited, f"update events set state = '{record}' {first}")
+    with running(audited.database) as another:
+        api = Api(another)
+        for path, body in (
+            ("messages", {"role": "user", "parts": HELLO}),
+            ("turns", {"turn_id": "t2", "input": {"parts": HELLO}}),
+            ("fork", {}),
+            ("stop", {}),
+        ):
+            refused(api.post(f"{session.path}/{path}", body), 500, "log_damaged")
+        api.close()
+
+
 def test_what_is_added_to_a_session_without_a_row_is_refused_as_damage(
     audited: Audited, session: SessionApi
 ) -> None:

@@ -11,10 +11,11 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from application.errors import LogDamaged, VersionConflict
+from application.errors import VersionConflict
 from application.ports.log.append import Append
 from application.ports.session.shared_state import SharedWrite
 from application.ports.store import Store
+from domain.errors import LogDamaged
 from domain.log.chain import genesis, link, record_hash
 from infrastructure.postgres import sql
 from infrastructure.postgres.store import open_store

@@ -8,11 +8,12 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
-from application.errors import AuditKeyMissing, BeyondTheLog, LogDamaged
+from application.errors import AuditKeyMissing, BeyondTheLog
 from application.fan_out import FanOut
 from application.ports.store import Store
 from application.projections.log_tiles import CONSUMER, TileKeeper
 from application.reads.evidence.transparency import AuditKeys, TransparencyLog
+from domain.errors import LogDamaged
 from domain.transparency.notes import parse_note, parse_tree_head
 from domain.transparency.proofs import goes_on, includes
 from domain.transparency.tiles import TileId

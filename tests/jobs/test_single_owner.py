@@ -11,7 +11,8 @@ import pytest
 from prometheus_client import REGISTRY
 from psycopg import AsyncConnection, sql
 
-from application.errors import Busy, LogDamaged, OutcomeUnknown, StoreUnavailable
+from application.errors import Busy, OutcomeUnknown, StoreUnavailable
+from domain.errors import LogDamaged
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.job_board import JobBoard
 from infrastructure.postgres.connecting.single_owner import SingleOwner, nudge

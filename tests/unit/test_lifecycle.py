@@ -7,6 +7,7 @@ import pytest
 from domain.errors import (
     Invalid,
     LimitReached,
+    LogDamaged,
     MessageExists,
     SessionExists,
     SessionExpired,
@@ -387,6 +388,13 @@ SCOPE = e.Unrecognised(type="scope.opened")
 @pytest.mark.parametrize("command", EVERY_COMMAND_TO_A_SESSION, ids=lambda c: type(c).__name__)
 def test_the_stream_of_a_scope_is_no_session(command):
     given([SCOPE]).when(command).then_refused(SessionNotFound)
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND_TO_A_SESSION, ids=lambda c: type(c).__name__)
+def test_a_session_whose_beginning_cannot_be_read_is_damaged(command):
+    unread = e.Unrecognised(type="session.created")
+    given([unread]).when(command).then_refused(LogDamaged)
+    given([unread, e.SessionStarred()]).when(command).then_refused(LogDamaged)
 
 
 def test_a_session_that_is_not_there_cannot_be_deleted():

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from application.errors import AuditKeyMissing, BeyondTheLog, LogDamaged
+from application.errors import AuditKeyMissing, BeyondTheLog
 from application.ports.log.transparency import Signatures, SignedHead, SignedHeads, Tiles
 from application.ports.log.whole_log import WholeLog
 from domain.counted import counted
+from domain.errors import LogDamaged
 from domain.transparency.notes import SigningKey, TreeHead, VerifierKey, format_note
 from domain.transparency.proofs import (
     consistency_plan,

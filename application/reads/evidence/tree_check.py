@@ -9,12 +9,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from application.errors import LogDamaged
 from application.ports.log.checkpoints import Checkpoints
 from application.ports.log.transparency import Signatures, SignedHead, SignedHeads, Tiles
 from application.ports.log.whole_log import WholeLog
 from application.projections.log_tiles import CONSUMER
 from domain.counted import counted
+from domain.errors import LogDamaged
 from domain.transparency.notes import (
     MalformedNote,
     VerifierKey,

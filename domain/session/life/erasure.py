@@ -103,6 +103,7 @@ def _erased(_: Session, event: SessionErased, __: Recorded) -> Changes:
     # The same whether the events before it are still there or not.
     return {
         "unrecognised": 0,
+        "begins_unread": False,
         "lifecycle": Lifecycle(
             phase="erased",
             owner=Owner(app=event.app, user=""),

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from psycopg import AsyncConnection
 
-from application.errors import LogDamaged
 from application.ports.log.transparency import SignedHead
+from domain.errors import LogDamaged
 from domain.transparency.notes import TreeHead
 from domain.transparency.tiles import WIDTH, CompleteTile, TileId
 from infrastructure.postgres import sql

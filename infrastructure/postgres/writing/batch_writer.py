@@ -8,7 +8,8 @@ from time import monotonic
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor
 
-from application.errors import LogDamaged, OutcomeUnknown
+from application.errors import OutcomeUnknown
+from domain.errors import LogDamaged
 from infrastructure.metrics import APPEND_BATCH, APPENDS, CONFLICTS, EVENTS_APPENDED
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.outcomes import (
