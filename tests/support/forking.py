@@ -262,7 +262,9 @@ class Copy:
     def send_signal(self, sig: int) -> None:
         """Send it a signal, if it has not ended."""
         if self.poll() is None:
-            os.kill(self.pid, sig)
+            # Its end is told a moment after it is gone.
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, sig)
 
     def terminate(self) -> None:
         """Ask it to end."""
