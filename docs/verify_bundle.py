@@ -1,9 +1,11 @@
 """Verify a bundle that `cairn export` made, with Python alone; `verify.py` must lie beside this.
-    verify_bundle.py PATH    a folder, a .tar or a .tar.zst
+    verify_bundle.py PATH               a folder, a .tar or a .tar.zst
+    verify_bundle.py PATH CHECKPOINT…   and what was signed before it was made
 
 Each file is what the manifest says, each log is one whole chain to the end that its header names,
-and when it is a bundle of all that there was, the signed events are all there. Whether the
-signature is good is said by `verify.py checkpoint`. Before Python 3.14 what is compressed needs the
+and when it is a bundle of all that there was, the signed events are all there: those of the
+checkpoint in its manifest, and those of each older one. Whether the signature is good is said by
+`verify.py checkpoint`. Before Python 3.14 what is compressed needs the
 package backports.zstd. The exit status is 0 when it holds, else 1.
 """
 
@@ -27,7 +29,7 @@ def unpacked(data: bytes) -> bytes:
     return decompress(data)
 
 
-def bundle(path: Path, work: Path) -> str:
+def bundle(path: Path, checkpoints: list[str], work: Path) -> str:
     if not path.is_dir():
         with tarfile.open(fileobj=io.BytesIO(unpacked(path.read_bytes()))) as archive:
             archive.extractall(path := work / "bundle", filter="data")
@@ -54,18 +56,18 @@ def bundle(path: Path, work: Path) -> str:
         with all_logs.open("ab") as file:
             file.write(lines)
     said = f"{len(named)} logs, {events} events" + (f", {len(blobs)} blobs" if blobs else "")
-    if not (told["whole"] and told["checkpoint"]):
-        return said
-    note = work / "note"
-    note.write_text(told["checkpoint"])
-    return f"{said}; {log(str(note), str(all_logs))}"
+    need(told["whole"] or not checkpoints, "it is not a bundle of all that there was")
+    if told["whole"] and told["checkpoint"]:
+        (note := work / "note").write_text(told["checkpoint"])
+        checkpoints = [str(note), *checkpoints]
+    return "; ".join([said, *(log(one, str(all_logs)) for one in checkpoints)])
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) < 2:
         sys.exit(__doc__)
     with TemporaryDirectory() as work:
         try:
-            print("HOLDS:", bundle(Path(sys.argv[1]), Path(work)))
+            print("HOLDS:", bundle(Path(sys.argv[1]), sys.argv[2:], Path(work)))
         except Exception as error:  # noqa: BLE001 - a stranger's file may hold anything
             sys.exit(f"CANNOT BE CHECKED: {error!r}")

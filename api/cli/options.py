@@ -169,7 +169,9 @@ def complaining(*, unable: int = 1, as_json: bool = False) -> Generator[None]:
     try:
         yield
     except (UsageError, Failure) as error:
-        say(str(error), "error", as_json=as_json)
+        words = str(error)
+        # What is quoted at its end may be a sentence too.
+        say(words.removesuffix(".") if words.endswith("..") else words, "error", as_json=as_json)
         sys.exit(_WRONG_USE if isinstance(error, UsageError) else unable)
 
 

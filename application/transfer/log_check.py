@@ -95,7 +95,7 @@ class LogCheck:
             lines: Without their ends; None for one that is too long.
 
         Raises:
-            LogRefused: It cannot be stored, in quarantine neither.
+            LogRefused: It cannot be stored, not even in quarantine.
         """
         for _ in self.steps(lines):
             pass
@@ -107,7 +107,7 @@ class LogCheck:
             lines: Without their ends; None for one that is too long.
 
         Raises:
-            LogRefused: It cannot be stored, in quarantine neither.
+            LogRefused: It cannot be stored, not even in quarantine.
         """
         left = iter(lines)
         while page := page_of(left, _AT_ONCE):

@@ -31,6 +31,7 @@ from infrastructure.transfer.compression import MAGIC, Corrupt, OutOfBounds, dec
 _LARGEST_MANIFEST = 128 * 1024 * 1024
 _LARGEST_NOTE = 64 * 1024
 _OTHERS = ((b"PK", "a zip archive"), (b"\x1f\x8b", "compressed with gzip"))
+_UNKNOWN = "neither an export file nor a bundle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +143,10 @@ class Bundle:
                 yield PackedFile("the file", whole, whole)
                 return
         if not is_archive(head):
-            found = next((said for magic, said in _OTHERS if head.startswith(magic)), "neither")
+            found = next((said for magic, said in _OTHERS if head.startswith(magic)), _UNKNOWN)
             raise FileFault(
-                f"it is {found}; send an export file (.jsonl, .jsonl.zst) or a bundle of them"
-                " (.tar, .tar.zst)"
+                f"the file is {found}; send an export file (.jsonl, .jsonl.zst) or a bundle of them"
+                " (.tar, .tar.zst); `cairn import --from SYSTEM` takes what other systems write"
             )
         async for file in self._logs_of(members(source, arrived)):
             yield file

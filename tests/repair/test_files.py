@@ -366,7 +366,7 @@ def test_all_sessions_of_an_app_are_looked_at_one_line_each(
     lines = {line.split()[0]: line for line in said.out.splitlines()}
     assert lines.keys() == {open_session.id, fine.id, bad.id}
     assert "nothing wrong" in lines[fine.id]
-    assert "2 events would be appended" in lines[open_session.id]
+    assert "2 events would be appended, then the report" in lines[open_session.id]
     assert "blocked" in lines[bad.id]
     assert "invalid_event_json" in lines[bad.id]
 

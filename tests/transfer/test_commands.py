@@ -234,9 +234,11 @@ def test_what_makes_no_sense_is_said(
 def test_a_bundle_is_checked_without_a_server(database_url: str, run: Run, tmp_path: Path) -> None:
     key = tmp_path / "audit.key"
     make_key(key, "cairn.example/store")
+    packed, folder, one_of_them = tmp_path / "all.tar.zst", tmp_path / "all", tmp_path / "one"
+    old = tmp_path / "old"
 
-    def check(path: Path) -> tuple[int, str]:
-        command = [sys.executable, str(ROOT / "docs" / "verify_bundle.py"), str(path)]
+    def check(path: Path, *checkpoints: Path) -> tuple[int, str]:
+        command = [sys.executable, ROOT / "docs" / "verify_bundle.py", path, *checkpoints]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr
 
@@ -245,12 +247,13 @@ def test_a_bundle_is_checked_without_a_server(database_url: str, run: Run, tmp_p
         for _ in range(3):
             session = api.create()
             session.say()
+        old.write_bytes(api.get("/v1/audit/checkpoint").content)
         blobs = f"/v1/apps/{session.app}/users/{session.user}/blobs"
         sent = done(api.request("POST", blobs, content=b"pixels"), 201)["blob"]
         part = {"type": "file", "blob": sent}
         done(session.post("/messages", {"role": "user", "parts": [part]}), 201)
         api.close()
-        packed, folder = tmp_path / "all.tar.zst", tmp_path / "all"
+        assert run("export", "-o", one_of_them, session.id, "--url", base)[0] == 0
         assert run("export", "-o", packed, "--url", base)[0] == 0
         assert run("export", "-o", folder, "--url", base)[0] == 0
     for path in (packed, folder):
@@ -261,6 +264,12 @@ def test_a_bundle_is_checked_without_a_server(database_url: str, run: Run, tmp_p
             r" cairn.example/store has signed\n",
             said,
         )
+    signed = "these are the 6 events that cairn.example/store has signed\n"
+    assert check(packed, old)[1].endswith(f" has signed; {signed}")
+    assert "not a bundle of all that there was" in check(one_of_them, old)[1]
+    _, size, root = old.read_text().splitlines()[:3]
+    old.write_text(old.read_text().replace(f"{size}\n{root}", f"{int(size) + 1}\n{root}"))
+    assert check(packed, old) == (1, "DOES NOT HOLD: these are not the events that were signed\n")
     (blob,) = folder.glob("blobs/*")
     blob.write_bytes(b"pixel5")
     assert check(folder) == (1, f"DOES NOT HOLD: blobs/{blob.name} is not what it was\n")

@@ -231,7 +231,7 @@ def _verdict(report: Json) -> str:
     if report["blocked"]:
         return "blocked: nothing is appended"
     if count:
-        return f"{what} would be appended"
+        return f"{what} would be appended, then the report"
     is_fine = all(issue["severity"] == "info" for issue in report["issues"])
     return "nothing wrong" if is_fine else "nothing to append"
 

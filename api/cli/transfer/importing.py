@@ -100,9 +100,9 @@ def import_content(
                     logs, events = line["written"]["logs"], line["written"]["events"]
                     progress.show(logs, counted(events, "event"), events / total if total else None)
                 elif "error" in line:
+                    why = line["error"]["detail"].removesuffix(".")
                     raise Failure(
-                        f"The import has ended half-way: {line['error']['detail']}."
-                        " Run it again, and it goes on."
+                        f"The import has ended half-way: {why}. Run it again, and it goes on."
                     )
                 else:
                     report = line["report"]
