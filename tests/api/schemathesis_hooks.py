@@ -90,31 +90,16 @@ def change_command(path: str, body: dict[str, Any]) -> None:
             body[name] = ["shell:cmd=ls*"]
     if isinstance(body.get("permissions"), dict):
         body["permissions"] = {"mode": "deny-all", "allow": ["shell:cmd=ls*"]}
-    # A coordinator ends by itself, nobody is spawned under what has stopped, something is counted.
-    if body.get("type") == "coordinator":
-        body["ttl_seconds"] = 3600
-    if "allow_stopped_parent" in body:
-        body["allow_stopped_parent"] = False
-    if path.endswith("/usage"):
-        body["input_tokens"] = 1
     if path.endswith("/interactions") and isinstance(body.get("schema"), dict):
         body["schema"] = {"type": "object", "properties": {"size": {"type": "string"}}}
     for number, one in enumerate(body.get("options") or ()):
         one["option_id"] = f"o{number}"
-    # Nothing but a tool call has input, and a session has one id of its maker.
+    # Nothing but a tool call has input.
     if "/messages/" in path:
         body.pop("input", None)
         if body.get("parts") is None:
             body["parts"] = [{"type": "text", "text": "revised"}]
-    if body.get("external_id") is not None:
-        body.pop("id", None)
-    # A fork begins after an event or after an entry.
-    if path.endswith("/fork") and body.get("at") is not None:
-        body.pop("message_id", None)
-    # What is synthetic says why it is there.
-    if body.get("source") == "synthetic":
-        body["source"] = "network"
-    # Nor are two inputs, nor is there room for as many of them as a queue may be made to hold.
+    # No two inputs are the same, nor is there room for as many as a queue may be made to hold.
     if path.endswith("/inputs"):
         del (body.get("inputs") or [])[20:]
         for one in (body.get("inputs") or ())[1:]:

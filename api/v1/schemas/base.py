@@ -94,6 +94,25 @@ class Done(Shape):
     position: Annotated[Position, Field(description="the position of its last event")]
 
 
+def none_of(*fields: str) -> JsonMap:
+    """Return the schema of bodies in which no field has a value: it is left out, or null.
+
+    Args:
+        fields: Their names.
+    """
+    return {"properties": {field: {"type": "null"} for field in fields}}
+
+
+def all_of(*fields: str) -> JsonMap:
+    """Return the schema of bodies in which each of some fields has a value.
+
+    Args:
+        fields: Their names.
+    """
+    given = {field: {"not": {"type": "null"}} for field in fields}
+    return {"properties": given, "required": [*fields]}
+
+
 def one_of(models: Iterable[type[BaseModel]], discriminator: str | None = None) -> Any:
     """Return the type that is one of some models, for models that are made and not written.
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from api.v1.schemas.base import Body, JsonMap, Name, ProviderId
+from api.v1.schemas.base import Body, JsonMap, Name, ProviderId, none_of
 from api.v1.schemas.turn.parts import Parts
 from domain.values import MAX_SUMMARY, MAX_TAGS, Role
 
@@ -49,7 +49,7 @@ class AddMessageBody(NewMessage):
 class ReviseMessageBody(Body):
     """What the entry says from now on: `parts`, and of a tool call `parts`, `input` or both."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+    model_config = ConfigDict(json_schema_extra={"not": none_of("parts", "input")})
 
     parts: Annotated[
         Parts | None,

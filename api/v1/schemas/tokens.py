@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from api.v1.schemas.base import Body, Name, SessionAddress, Shape
+from api.v1.schemas.base import Body, Name, SessionAddress, Shape, all_of
 from application.tokens.manage import LONGEST
 from domain.principal import RIGHTS, Right
 
@@ -54,6 +54,12 @@ class TokenList(Shape):
 
 class CreateTicketBody(Body):
     """What a ticket is to open: the events of one session, or the feed."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "not": {"anyOf": [all_of("session_id", "app"), all_of("session_id", "user")]}
+        }
+    )
 
     session_id: SessionAddress | None = None
     app: Annotated[Name | None, Field(description="of the feed, only this app")] = None

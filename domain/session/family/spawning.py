@@ -41,7 +41,7 @@ from domain.values import (
 DEFAULT_CHILDREN = 5
 DEFAULT_DEPTH = 1
 EXTRACTOR = "memory-extractor"
-_RESERVED = "coordinator"
+RESERVED = "coordinator"
 _LONGEST = 366 * 24 * 3600
 _DEFAULTS = SessionLimits(
     queued_inputs=MAX_WAITING,
@@ -151,7 +151,7 @@ def _require_shape(command: SpawnSession) -> None:
     if command.child_id == ACCESS_LOG:
         # The log refuses it too, and with it every command that waited together with this one.
         raise SessionExists("this id is that of the log of accesses; choose another id")
-    if _role(command).lower() == _RESERVED:
+    if _role(command).lower() == RESERVED:
         raise Invalid("a child cannot be a coordinator", field="role")
     if command.allow_stopped_parent and _role(command) != EXTRACTOR:
         raise Invalid(

@@ -21,7 +21,7 @@ from api.http.outgoing.problems import Problem, problem_of
 from api.http.outgoing.responses import to_json
 from api.http.routing import get, post
 from api.services import actor_of, record_access, services_of
-from api.v1.schemas.operator.transfers import ExportBody
+from api.v1.schemas.operator.transfers import FILTERS, ExportBody
 from api.v1.schemas.queries import GoFlag
 from application.arriving import Arriving
 from application.commands.request import Caller
@@ -40,7 +40,6 @@ _BYTES = "application/octet-stream"
 _FILE_FORMS: Mapping[str, Sequence[str]] = {_LINES: ("application/x-ndjson",), _ZSTD: ()}
 _BUNDLE_FORMS: Mapping[str, Sequence[str]] = {_ZSTD: (), _TAR: ()}
 _TAKEN = (_BYTES, _LINES, _ZSTD, _TAR, "application/x-ndjson")
-_FILTERS = ("app", "user", "workspace", "agent", "status", "tag")
 _BINARY = {"type": "string", "format": "binary"}
 
 
@@ -77,7 +76,7 @@ async def export_sessions(request: HttpRequest) -> ASGIResponse:
     expected_of(request)
     body = await body_of(request, ExportBody)
     form = negotiated(request, _BUNDLE_FORMS)
-    filters = {name: value for name in _FILTERS if (value := getattr(body, name)) is not None}
+    filters = {name: value for name in FILTERS if (value := getattr(body, name)) is not None}
     if filters and body.session_ids:
         raise Problem("invalid", "name sessions or filter them, not both", field="session_ids")
     where = SessionFilter(**filters) if filters else None

@@ -2,14 +2,21 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from api.http.incoming.addresses import MOST_NAMED
-from api.v1.schemas.base import Body, Name, SessionAddress, Uuid
+from api.v1.schemas.base import Body, Name, SessionAddress, Uuid, all_of
+
+FILTERS = ("app", "user", "workspace", "agent", "status", "tag")
+"""The fields of an export that say which sessions of a list are exported."""
 
 
 class ExportBody(Body):
     """Which logs to export: the sessions that are named, else those of a list, else all."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"not": {"anyOf": [all_of("session_ids", one) for one in FILTERS]}}
+    )
 
     session_ids: Annotated[
         list[SessionAddress] | None, Field(min_length=1, max_length=MOST_NAMED)

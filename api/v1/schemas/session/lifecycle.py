@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from api.v1.schemas.base import Body, Done, Name, ProviderId, SessionAddress, Shape
+from api.v1.schemas.base import Body, Done, Name, ProviderId, SessionAddress, Shape, all_of, none_of
 from api.v1.schemas.commands import Detail
 from api.v1.schemas.operator.repair import RepairReport
 from api.v1.schemas.session.session_shape import SessionFailure
@@ -69,7 +69,9 @@ class RewindBody(Body):
         strict=True,
         frozen=True,
         defer_build=True,
-        json_schema_extra={"oneOf": [{"required": ["to"]}, {"required": ["message_id"]}]},
+        json_schema_extra={
+            "not": {"anyOf": [none_of("to", "message_id"), all_of("to", "message_id")]}
+        },
     )
 
     to: EventNumber | None = None

@@ -3,14 +3,34 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from api.v1.schemas.base import Body, Done, JsonMap, Name, ProviderId, Sequence, Shape, Uuid
+from api.v1.schemas.base import (
+    NAME_PATTERN,
+    Body,
+    Done,
+    JsonMap,
+    Name,
+    ProviderId,
+    Sequence,
+    Shape,
+    Uuid,
+    all_of,
+)
 from api.v1.schemas.base import Title as TitleText
 from api.v1.schemas.commands import Tags
 from api.v1.schemas.session.session_shape import Session
 from api.v1.schemas.session.sessions import AgentBody, GrantsBody, LimitsBody, RulesBody, Ttl
 from api.v1.schemas.turn.activity_data import EventNumber
+from domain.session.family.spawning import EXTRACTOR, RESERVED
+
+_UNDER_A_STOPPED_PARENT: JsonMap = {
+    "properties": {
+        "allow_stopped_parent": {"const": True},
+        "role": {"not": {"const": EXTRACTOR}},
+    },
+    "required": ["allow_stopped_parent"],
+}
 
 
 class SpawnBody(Body):
@@ -19,11 +39,17 @@ class SpawnBody(Body):
     A client's own `id` makes the request safe to repeat while the child lives.
     """
 
+    model_config = ConfigDict(json_schema_extra={"not": _UNDER_A_STOPPED_PARENT})
+
     id: Uuid | None = None
     agent: AgentBody
     ttl_seconds: Ttl
     role: Annotated[
-        Name, Field(description="not coordinator; memory-extractor may have a stopped parent")
+        Name,
+        Field(
+            json_schema_extra={"pattern": NAME_PATTERN, "not": {"const": RESERVED}},
+            description="not coordinator; memory-extractor may have a stopped parent",
+        ),
     ] = "worker"
     auto_stop: Annotated[bool, Field(description="it ends with its parent")] = True
     grants: GrantsBody | None = None
@@ -37,6 +63,8 @@ class SpawnBody(Body):
 
 class ForkBody(Body):
     """Where a fork goes its own way, and what is different in it; the rest is as it was there."""
+
+    model_config = ConfigDict(json_schema_extra={"not": all_of("at", "message_id")})
 
     id: Uuid | None = None
     at: Annotated[

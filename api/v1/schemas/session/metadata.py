@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from api.v1.schemas.base import Body, Done, JsonMap, Name, ProviderId, Sequence, Shape
+from api.v1.schemas.base import Body, Done, JsonMap, Name, ProviderId, Sequence, Shape, none_of
 from api.v1.schemas.base import Title as TitleText
 from api.v1.schemas.commands import Tags
 from api.v1.schemas.session.context import Switching
@@ -29,6 +29,10 @@ class DescribeSessionBody(Body):
 
 class RecordUsageBody(Body):
     """Totals to set, or to add: at least one; what is left out stays as it is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"not": none_of("input_tokens", "output_tokens", "cost")}
+    )
 
     mode: Literal["set", "add"]
     input_tokens: Count | None = None

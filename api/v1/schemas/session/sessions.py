@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
 
-from api.v1.schemas.base import NAME_PATTERN, Body, JsonMap, Name, StateMap, Uuid
+from api.v1.schemas.base import NAME_PATTERN, Body, JsonMap, Name, StateMap, Uuid, all_of, none_of
 from api.v1.schemas.base import Title as TitleText
 from api.v1.schemas.commands import NewMessage, Tags
 from api.v1.schemas.turn.activity_data import AgentData, whole
@@ -91,11 +91,21 @@ class AgentBody(AgentData):
     ) = None
 
 
+_ENDLESS_COORDINATOR: JsonMap = {
+    "properties": {"type": {"const": "coordinator"}, **none_of("ttl_seconds")["properties"]},
+    "required": ["type"],
+}
+
+
 class CreateSessionBody(Body):
     """What a session begins with; a client's own id makes the request safe to repeat.
 
     One that is `starting` takes no turns until it is activated; a coordinator needs `ttl_seconds`.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={"not": {"anyOf": [all_of("id", "external_id"), _ENDLESS_COORDINATOR]}}
+    )
 
     id: Uuid | None = None
     external_id: (

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from api.v1.schemas.base import NAME_PATTERN, Body, Done, JsonMap, Name, ProviderId, Sequence, Shape
 from api.v1.schemas.session.session_shape import SessionModel
@@ -26,6 +26,18 @@ InputMeta = Annotated[
     JsonMap | None,
     Field(description="what is said of the input; synthetic input needs its `reason` here"),
 ]
+SAYS_NO_REASON: JsonMap = {
+    "properties": {
+        "meta": {
+            "not": {
+                "type": "object",
+                "properties": {"reason": {"type": "string", "pattern": r"\S"}},
+                "required": ["reason"],
+            }
+        }
+    }
+}
+"""The schema of input that may not be synthetic."""
 InputId = Annotated[
     Name,
     AfterValidator(_not_taken),
@@ -53,6 +65,18 @@ class QueueInputsBody(Body):
 
     The first begins at once when nothing runs or waits; with `hold` none begins because of this.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "not": {
+                "properties": {
+                    "source": {"const": "synthetic"},
+                    "inputs": {"contains": SAYS_NO_REASON},
+                },
+                "required": ["source"],
+            }
+        }
+    )
 
     inputs: Annotated[list[InputBody], Field(min_length=1, max_length=MAX_BATCH)]
     source: TurnSource = "followup"

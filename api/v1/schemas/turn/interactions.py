@@ -26,6 +26,7 @@ from api.v1.schemas.base import (
 from api.v1.schemas.commands import Detail
 from api.v1.schemas.turn.activity_data import whole
 from domain.session.interaction.elicitations import MAX_MESSAGE, MAX_URL, URL_PATTERN
+from domain.session.interaction.form_schema import MAX_PROPERTIES
 from domain.session.interaction.permission_requests import (
     MAX_ASKED,
     MAX_OPTION_NAME,
@@ -104,6 +105,13 @@ class ElicitFormBody(_ElicitBody):
         JsonMap,
         Field(
             alias="schema",
+            json_schema_extra={
+                "properties": {
+                    "type": {"const": "object"},
+                    "properties": {"type": "object", "maxProperties": MAX_PROPERTIES},
+                },
+                "required": ["type", "properties"],
+            },
             description="a flat object, as MCP has it: texts, numbers, booleans and choices",
         ),
     ]

@@ -19,6 +19,7 @@ from api.v1.schemas.session.session_shape import SessionModel
 from api.v1.schemas.turn.activity import UnjudgedActivity
 from api.v1.schemas.turn.activity_data import UsageData
 from api.v1.schemas.turn.inputs import (
+    SAYS_NO_REASON,
     EndedInChild,
     InputId,
     InputMeta,
@@ -70,8 +71,19 @@ class StartTurnBody(Body):
         defer_build=True,
         json_schema_extra={
             "not": {
-                "properties": {"mode": {"const": "steer"}, "model": {"type": "object"}},
-                "required": ["mode", "model"],
+                "anyOf": [
+                    {
+                        "properties": {"mode": {"const": "steer"}, "model": {"type": "object"}},
+                        "required": ["mode", "model"],
+                    },
+                    {
+                        "properties": {
+                            "source": {"const": "synthetic"},
+                            **SAYS_NO_REASON["properties"],
+                        },
+                        "required": ["source"],
+                    },
+                ]
             }
         },
     )
