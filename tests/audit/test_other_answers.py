@@ -106,7 +106,8 @@ def test_what_cannot_be_read_to_its_end_is_neither_well_nor_ill(
 def test_what_was_found_is_said_with_its_place_and_nothing_is_well(
     other: Other, verify: Callable[..., tuple[int, str, str]]
 ) -> None:
-    other.body = BEGUN + ONE + ILL
+    line = json.dumps({"session_id": SESSION, "findings": FOUND[:1]}) + "\n"
+    other.body = BEGUN + line + ILL
     status, out, _ = verify("--all")
     assert status == 1
     assert f"{SESSION} at 3: digest_mismatch: it is another\n" in out

@@ -49,13 +49,35 @@ def test_what_is_whole_is_said_to_be(audited: Audited, session: SessionApi) -> N
     deleted = audited.api.create()
     deleted.delete()
     report = verified(audited, session)
-    assert report == {"ok": True, "sessions": 1, "events": session.head, "findings": []}
+    well = {"ok": True, "findings": [], "findings_omitted": 0}
+    assert report == {"sessions": 1, "events": session.head, **well}
     first, *lines, last = all_of(audited)
     assert first["expected"] == len(lines)
     assert {session.id, fork, deleted.id} <= {line["session_id"] for line in lines}
     assert all(line["findings"] == [] for line in lines)
     head = audited.api.feed_head()
-    assert last == {"ok": True, "sessions": len(lines), "events": head, "findings": []}
+    assert last == {"sessions": len(lines), "events": head, **well}
+
+
+def test_the_sum_tells_again_no_more_than_fits(
+    audited: Audited, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.v1.routes.evidence.verification._AT_THE_END", 2)
+    broken = sorted(audited.api.create().id for _ in range(4))
+    tamper(audited, "update events set state = state || ' ' where originator_version = 1")
+    tamper(audited, f"delete from events where originator_id = '{broken[0]}'")
+    *lines, last = all_of(audited)
+    found = [one for line in lines[1:] for one in line["findings"]]
+    assert {one["session_id"] for one in found} >= {*broken}
+    told = [one for one in last["findings"] if one["session_id"] is not None]
+    whole = [one for one in last["findings"] if one["session_id"] is None]
+    assert whole
+    assert told == found[:2]
+    assert last["findings_omitted"] == len(found) - 2
+    with pytest.raises(SystemExit, match="1"):
+        main(["verify", "--all", "--json", "--url", audited.url])
+    report = json.loads(capsys.readouterr().out)
+    assert [one["code"] for one in report["findings"]] == [one["code"] for one in found + whole]
 
 
 CHANGED = "convert_to(replace(convert_from(state, 'UTF8'), 'Hello', 'Hullo'), 'UTF8')"

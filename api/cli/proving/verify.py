@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import typer
@@ -131,11 +132,15 @@ def _verify_all(client: httpx.Client, asked: Asked, outcome: VerificationSoFar, 
             raise refused(answer)
         lines = answer.iter_lines()
         bar = Bar("sessions", json.loads(next(lines, _NOTHING))["expected"])
+        findings: list[dict[str, Any]] = []
         for done, line in enumerate(map(json.loads, lines), 1):
             if "ok" in line:
-                outcome.add(line)
+                # The sum tells only the first of those about sessions again.
+                findings += [one for one in line["findings"] if one["session_id"] is None]
+                outcome.add({**line, "findings": findings})
                 bar.end()
                 break
+            findings += line["findings"]
             bar.show(done)
         else:
             raise Failure("The server broke off in the middle; nothing is known of the rest.")

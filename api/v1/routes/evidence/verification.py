@@ -22,6 +22,8 @@ from application.reads.evidence.session_check import Finding, SessionVerdict
 from domain.errors import Unavailable
 
 _LINES = "application/jsonl"
+_AT_THE_END = 1000
+"""So many findings about sessions are told again with the sum; each stands in its own line."""
 
 
 @get("/v1/sessions/{session_id:str}/verify", right="audit")
@@ -31,7 +33,7 @@ async def verify_session(request: HttpRequest) -> ASGIResponse:
     session_id = session_id_of(request)
     verdict = await services_of(request).verification.verify(session_id)
     await _record(request, session_id)
-    return json_response(to_json(_report(1, verdict.events, verdict.findings)))
+    return json_response(to_json(_report(1, verdict.events, verdict.findings, omitted=0)))
 
 
 class VerifyQuery(Query):
@@ -75,27 +77,34 @@ async def _record(
 
 async def _lines(expected: int, verdicts: AsyncGenerator[SessionVerdict]) -> AsyncGenerator[bytes]:
     yield to_json({"expected": expected}) + b"\n"
-    sessions = events = 0
+    sessions = events = omitted = 0
     findings: list[Finding] = []
     async for verdict in verdicts:
-        findings += verdict.findings
-        if verdict.session_id is not None:
+        if verdict.session_id is None:
+            findings += verdict.findings
+        else:
             sessions, events = sessions + 1, events + verdict.events
+            told = verdict.findings[: max(_AT_THE_END - len(findings), 0)]
+            findings += told
+            omitted += len(verdict.findings) - len(told)
             line = {
                 "session_id": verdict.session_id,
                 "events": verdict.events,
                 "findings": [_shown(one) for one in verdict.findings],
             }
             yield to_json(line) + b"\n"
-    yield to_json(_report(sessions, events, findings)) + b"\n"
+    yield to_json(_report(sessions, events, findings, omitted=omitted)) + b"\n"
 
 
-def _report(sessions: int, events: int, findings: Sequence[Finding]) -> dict[str, Any]:
+def _report(
+    sessions: int, events: int, findings: Sequence[Finding], *, omitted: int
+) -> dict[str, Any]:
     return {
         "ok": not findings,
         "sessions": sessions,
         "events": events,
         "findings": [_shown(one) for one in findings],
+        "findings_omitted": omitted,
     }
 
 

@@ -70,3 +70,6 @@ class VerificationReport(Shape):
     sessions: Annotated[int, Field(ge=0)]
     events: Annotated[int, Field(ge=0)]
     findings: list[VerificationFinding]
+    findings_omitted: Annotated[
+        int, Field(ge=0, description="how many more stand in the lines of their sessions alone")
+    ]
