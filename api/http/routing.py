@@ -24,9 +24,9 @@ Guard = Callable[[HttpRequest], Awaitable[None]]
 _PARAMETER = re.compile(r"{([a-z_]+):(str|path)}")
 _WORD = re.compile(r"[^{}/]+")
 METHODS = frozenset(
-    {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
+    {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"}
 )
-"""Those of RFC 9110 and RFC 5789."""
+"""Those of RFC 9110, RFC 5789 and draft-ietf-httpbis-safe-method-w-body, as in OpenAPI 3.2."""
 
 
 _OF_OPERATORS: frozenset[Right | None] = frozenset({"admin", "audit", "erase", "repair"})

@@ -120,6 +120,14 @@ def test_a_method_that_no_path_takes(api: Api, method: str) -> None:
         refused(api.request(method, path), 501, "not_implemented")
 
 
+@pytest.mark.parametrize("method", ["QUERY", "TRACE"])
+def test_a_method_of_http_that_a_path_does_not_take(api: Api, method: str) -> None:
+    answer = api.request(method, "/v1/sessions")
+    refused(answer, 405, "method_not_allowed")
+    assert answer.headers["allow"] == "GET, HEAD, OPTIONS, POST"
+    refused(api.request(method, "/nothing"), 404, "not_found")
+
+
 # ── parameters ───────────────────────────────────────────────────────────────────────────────
 
 
