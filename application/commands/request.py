@@ -230,7 +230,6 @@ class Outcome(NamedTuple):
         position: The position of its last event.
         answer: What it produced.
         replayed: The answer is the stored one of an earlier request with the same key.
-        changed: It made an event.
     """
 
     session_id: UUID

@@ -29,7 +29,6 @@ class Facts:
         found: What was found beside the log, such as a list row that says something else.
         head: The sequence, digest and position that are kept as those of the last event.
         keeps_head: Whether the source keeps a head: then none is a mismatch too.
-        sequence: Of the session now, which is that of the log when it is not known.
     """
 
     source: Source

@@ -71,7 +71,7 @@ class Attachments:
         Raises:
             Invalid: The holder or the time is not right.
             SessionNotFound: There is no such session.
-            SessionDeleted: It was deleted.
+            SessionIsDeleted: It was deleted.
             StaleSequence: It has moved on since the caller looked.
             NotAttachable: It is not active, or not well.
             LeaseHeld: Somebody else drives it.
@@ -115,7 +115,7 @@ class Attachments:
         Raises:
             Invalid: The time is not right.
             SessionNotFound: There is no such session.
-            SessionDeleted: It was deleted.
+            SessionIsDeleted: It was deleted.
             StaleSequence: It has moved on since the caller looked.
             LeaseNotHeld: It has run out, was released, or belongs to somebody else.
         """
@@ -145,7 +145,7 @@ class Attachments:
 
         Raises:
             SessionNotFound: There is no such session.
-            SessionDeleted: It was deleted.
+            SessionIsDeleted: It was deleted.
             StaleSequence: It has moved on since the caller looked.
             LeaseNotHeld: It is not attached with this lease.
         """
