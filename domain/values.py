@@ -85,7 +85,7 @@ class Agent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelChoice:
-    """The model that answers in one turn, whatever that of its agent is."""
+    """The model that answers instead of the agent's own: in one turn, or until it is restored."""
 
     model: str
     provider: str | None = None

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from application.reads.event_reader import EventReader
 from domain.session.events import RuntimeReported
-from domain.session.state import ModelOverride, Runtime, Session
-from domain.values import OfferedModel
+from domain.session.state import Runtime, Session
+from domain.values import ModelChoice, OfferedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,9 @@ def model_choices(session: Session, report: RuntimeReported | None) -> dict[str,
     agent = session.description.agent
     override = None if agent is None else session.description.models.get(agent.name)
     offered = report.models if report is not None else ()
-    current: ModelOverride | None = override
+    current: ModelChoice | None = override
     if current is None and agent is not None and agent.model is not None:
-        current = ModelOverride(
+        current = ModelChoice(
             model=agent.model, provider=agent.provider, reasoning_effort=agent.reasoning_effort
         )
     if current is None:
@@ -80,7 +80,7 @@ def model_choices(session: Session, report: RuntimeReported | None) -> dict[str,
     }
 
 
-def _is(offered: OfferedModel, current: ModelOverride) -> bool:
+def _is(offered: OfferedModel, current: ModelChoice) -> bool:
     if current.provider is None:
         return current.model in (offered.ref, offered.model, f"{offered.provider}/{offered.model}")
     return (current.provider, current.model) == (offered.provider, offered.model) or (

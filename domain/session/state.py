@@ -19,6 +19,7 @@ from domain.values import (
     Failure,
     JsonObject,
     Lineage,
+    ModelChoice,
     ModelSwitching,
     Origin,
     Owner,
@@ -69,15 +70,6 @@ class Lifecycle:
     legal_hold: LegalHold | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelOverride:
-    """The model that an agent answers with instead of its own."""
-
-    model: str
-    provider: str | None = None
-    reasoning_effort: str | None = None
-
-
 FORMAT = 17
 """The number of the form in which states are kept: raised with every change of their fields, and
 whenever an event comes to mean another state."""
@@ -99,7 +91,7 @@ class Description:
     tags: tuple[str, ...] = ()
     agent: Agent | None = None
     metadata: JsonObject = field(default_factory=dict[str, Any])
-    models: PersistentMap[ModelOverride] = field(default_factory=PersistentMap[ModelOverride])
+    models: PersistentMap[ModelChoice] = field(default_factory=PersistentMap[ModelChoice])
     summaries: PersistentMap[int] = field(default_factory=PersistentMap[int])
     summary: SummaryAdded | None = None
     summary_since: int = 0

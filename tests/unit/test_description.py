@@ -13,8 +13,8 @@ from domain.session import events as e
 from domain.session.commands import AddSummary, DescribeSession, OverrideModel, RecordUsage
 from domain.session.content.model_overrides import MAX_OVERRIDES
 from domain.session.content.summaries import MAX_SUMMARY_CHARACTERS
-from domain.session.state import ModelOverride, Totals
-from domain.values import REASONING_EFFORTS, Agent, Usage
+from domain.session.state import Totals
+from domain.values import REASONING_EFFORTS, Agent, ModelChoice, Usage
 from tests.support.builders import added, completed, created, started, state_after, stopped
 from tests.support.given import given
 
@@ -274,8 +274,8 @@ def test_the_state_knows_which_model_each_agent_has():
     ]
 
     assert dict(state_after(past).description.models) == {
-        "a": ModelOverride(**FULL),
-        "b": ModelOverride(model="m"),
+        "a": ModelChoice(**FULL),
+        "b": ModelChoice(model="m"),
     }
     restored = state_after([*past, e.ModelRestored(agent="a")])
     assert list(restored.description.models) == ["b"]

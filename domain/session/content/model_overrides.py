@@ -14,7 +14,7 @@ from domain.session.declarations import Command, decides, evolves
 from domain.session.environment.runtime import require_choice
 from domain.session.events import ModelOverridden, ModelRestored, Recorded, SessionEvent
 from domain.session.guards import require_present
-from domain.session.state import Changes, ModelOverride, Session
+from domain.session.state import Changes, Session
 from domain.values import ModelChoice
 
 __all__ = ["OverrideModel"]
@@ -51,10 +51,10 @@ def override_model(session: Session, command: OverrideModel) -> list[SessionEven
         require_name(getattr(command, field), field)
     effort = command.reasoning_effort
     require_effort(effort, "reasoning_effort")
-    wanted = ModelOverride(model=command.model, provider=command.provider, reasoning_effort=effort)
+    wanted = ModelChoice(model=command.model, provider=command.provider, reasoning_effort=effort)
     if models.get(command.agent) == wanted:
         return []
-    require_choice(session, ModelChoice(model=command.model, provider=command.provider))
+    require_choice(session, wanted)
     if command.agent not in models and len(models) >= MAX_OVERRIDES:
         raise LimitReached(f"a session has at most {MAX_OVERRIDES} model overrides")
     return [
@@ -69,7 +69,7 @@ def override_model(session: Session, command: OverrideModel) -> list[SessionEven
 
 @evolves(ModelOverridden)
 def _overridden(session: Session, event: ModelOverridden, _: Recorded) -> Changes:
-    model = ModelOverride(
+    model = ModelChoice(
         model=event.model, provider=event.provider, reasoning_effort=event.reasoning_effort
     )
     models = session.description.models.put(event.agent, model)
