@@ -79,18 +79,17 @@ def require_id(value: str | None, field: str) -> None:
         _require_text(value, field, size, MAX_ID, "bytes", _CONTROL)
 
 
-def require_title(value: str | None, field: str = "title") -> None:
+def require_title(value: str | None) -> None:
     """Refuse a title that lists could not show; it may have several lines.
 
     Args:
         value: The title, at most 500 characters; None passes.
-        field: What to call it in the refusal.
 
     Raises:
         Invalid: It is blank, longer, or has control characters other than tabs and line ends.
     """
     if value is not None:
-        _require_text(value, field, len(value), MAX_TITLE, "characters", _CONTROL_BUT_LINES)
+        _require_text(value, "title", len(value), MAX_TITLE, "characters", _CONTROL_BUT_LINES)
 
 
 def _require_text(
@@ -136,17 +135,20 @@ def require_agent(agent: Agent | None, field: str) -> None:
             require_name(getattr(agent, part), f"{field}.{part}")
 
 
-def require_model(choice: ModelChoice | None, field: str) -> None:
-    """Refuse a model without a name, or an effort that there is not.
+def require_model(choice: ModelChoice | None) -> None:
+    """Refuse a model without a name, or with an effort that no runtime knows.
 
     Args:
         choice: The model of a turn; None is that of its agent.
-        field: What to call it in the refusal.
+
+    Raises:
+        Invalid: A name is none.
+        InvalidRuntimeOverride: The effort is not one of `REASONING_EFFORTS`.
     """
     if choice is not None:
-        require_name(choice.model, f"{field}.model")
-        require_name(choice.provider, f"{field}.provider")
-        require_effort(choice.reasoning_effort, f"{field}.reasoning_effort")
+        require_name(choice.model, "model.model")
+        require_name(choice.provider, "model.provider")
+        require_effort(choice.reasoning_effort, "model.reasoning_effort")
 
 
 def require_effort(effort: str | None, field: str) -> None:
@@ -164,19 +166,18 @@ def require_effort(effort: str | None, field: str) -> None:
         raise InvalidRuntimeOverride(f"{field} must be one of {known}", field=field)
 
 
-def require_failure(failure: Failure, field: str = "failure") -> None:
+def require_failure(failure: Failure) -> None:
     """Refuse a failure without a proper kind, or with too long a summary.
 
     Args:
         failure: What failed.
-        field: What to call it in the refusal.
 
     Raises:
         Invalid: It is not right.
     """
-    require_name(failure.kind, f"{field}.kind")
-    require_summary(failure.summary, f"{field}.summary")
-    require_summary(failure.bundle, f"{field}.bundle")
+    require_name(failure.kind, "failure.kind")
+    require_summary(failure.summary, "failure.summary")
+    require_summary(failure.bundle, "failure.bundle")
 
 
 def require_summary(text: str | None, field: str) -> None:

@@ -55,7 +55,8 @@ def read(name: str, data: Any, v: int = 1, **more: Any) -> Recorded:
 def test_every_event_of_the_catalogue_has_a_stored_name():
     catalogued = {member for member in get_args(e.SessionEvent) if member is not Unrecognised}
 
-    assert catalogued | {ScopeErased, ScopeOpened, AccessGranted} == set(NAMES)
+    # `tests/architecture/test_declarations.py` asks the other way round.
+    assert catalogued | {ScopeErased, ScopeOpened, AccessGranted} <= set(NAMES)
 
 
 def test_no_event_class_is_missing_from_the_catalogue():

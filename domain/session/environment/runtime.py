@@ -56,13 +56,12 @@ def _require_report(event: RuntimeReported) -> None:
         raise Invalid(f"the report has {size} bytes as JSON; at most {MAX_REPORT}")
 
 
-def require_choice(session: Session, choice: ModelChoice, field: str = "model") -> None:
-    """Refuse a model that what runs the session has said it cannot have an agent answer with.
+def require_choice(session: Session, choice: ModelChoice) -> None:
+    """Refuse a model that the runtime of the session does not let its agent answer with.
 
     Args:
         session: The state.
         choice: The model.
-        field: What to call it in the refusal.
 
     Raises:
         ModelSwitchingUnsupported: The runtime lets nobody choose.
@@ -72,12 +71,12 @@ def require_choice(session: Session, choice: ModelChoice, field: str = "model") 
     if runtime is None or runtime.switching == "any":
         return
     if runtime.switching == "none":
-        raise ModelSwitchingUnsupported(None, field=field)
+        raise ModelSwitchingUnsupported(None, field="model")
     word = choice.model if choice.provider is None else f"{choice.provider}/{choice.model}"
     if word not in runtime.offered:
         first = ", ".join(runtime.offered[:_NAMED])
         more = ", ..." if len(runtime.offered) > _NAMED else ""
-        raise ModelNotOffered(f"{word!r} is not offered; there are: {first}{more}", field=field)
+        raise ModelNotOffered(f"{word!r} is not offered; there are: {first}{more}", field="model")
 
 
 @evolves(RuntimeReported)

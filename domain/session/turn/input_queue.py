@@ -118,7 +118,7 @@ def _require_input(session: Session, one: NewInput, source: TurnSource, within: 
     if one.input_id in session.inputs.waiting or one.input_id in session.inputs.ended:
         raise InputExists(None, input_id=one.input_id)
     require_reason(source, one.meta)
-    require_model(one.model, "model")
+    require_model(one.model)
     if one.model is not None:
         require_choice(session, one.model)
 

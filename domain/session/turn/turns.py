@@ -89,7 +89,7 @@ def start(session: Session, command: StartTurn) -> list[SessionEvent]:
     require_name(command.turn_id, "turn_id")
     require_message(command.message_id, command.parts, "input.")
     input_queue.require_reason(command.source, command.meta)
-    require_model(command.model, "model")
+    require_model(command.model)
     if command.model is not None:
         require_choice(session, command.model)
     if command.model is not None and command.mode == "steer":

@@ -85,13 +85,9 @@ def migrate(url: str, *, folder: Traversable = MIGRATIONS, dry_run: bool = False
     return [migration.title for migration in missing]
 
 
-def newest_known(folder: Traversable = MIGRATIONS) -> int:
-    """Return the number of the newest migration that this program has.
-
-    Args:
-        folder: Holds them.
-    """
-    return len(_read(folder))
+def newest_known() -> int:
+    """Return the number of the newest migration that this program has."""
+    return len(_read(MIGRATIONS))
 
 
 def grant(url: str, role: str) -> None:
