@@ -77,32 +77,6 @@ def proof_of(plan: Iterable[Leaves], known: Mapping[Node, bytes]) -> list[bytes]
     return [fold([known[node] for node in nodes_between(*leaves)]) for leaves in plan]
 
 
-def includes(leaf: int, size: int, hashed: bytes, proof: Sequence[bytes], root: bytes) -> bool:
-    """Return whether a proof shows that a leaf is in a tree (RFC 9162, 2.1.3.2).
-
-    Args:
-        leaf: Which one, from 0.
-        size: The leaves of the tree.
-        hashed: The hash of the leaf.
-        proof: Hashes, from the leaf upwards.
-        root: Of the tree.
-    """
-    if not 0 <= leaf < size:
-        return False
-    node, last = leaf, size - 1
-    for sibling in proof:
-        if last == 0:
-            return False
-        if node & 1 or node == last:
-            hashed = node_hash(sibling, hashed)
-            while node and not node & 1:
-                node, last = node >> 1, last >> 1
-        else:
-            hashed = node_hash(hashed, sibling)
-        node, last = node >> 1, last >> 1
-    return last == 0 and hashed == root
-
-
 def goes_on(old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:
     """Return whether a proof shows that a tree goes on from another (RFC 9162, 2.1.4.2).
 

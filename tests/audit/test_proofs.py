@@ -3,11 +3,12 @@
 import struct
 
 from domain.transparency.notes import parse_note, parse_tree_head, parse_verifier_key
-from domain.transparency.proofs import goes_on, includes
+from domain.transparency.proofs import goes_on
 from domain.transparency.tree import EMPTY_ROOT, Frontier, leaf_hash
 from infrastructure.keys.ed25519 import Ed25519
 from tests.audit.conftest import Audited
 from tests.support.api import Api
+from tests.support.inclusion import includes
 
 
 def checkpoint(audited: Audited) -> tuple[str, int, bytes]:

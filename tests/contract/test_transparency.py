@@ -15,7 +15,7 @@ from application.projections.log_tiles import CONSUMER, TileKeeper
 from application.reads.evidence.transparency import AuditKeys, TransparencyLog
 from domain.errors import LogDamaged
 from domain.transparency.notes import parse_note, parse_tree_head
-from domain.transparency.proofs import goes_on, includes
+from domain.transparency.proofs import goes_on
 from domain.transparency.tiles import TileId
 from domain.transparency.tree import EMPTY_ROOT, Frontier, leaf_hash
 from infrastructure.keys.ed25519 import Ed25519
@@ -24,6 +24,7 @@ from infrastructure.postgres.log.checkpoints import PostgresCheckpoints
 from infrastructure.postgres.log.transparency import PostgresSignedHeads, PostgresTiles
 from infrastructure.postgres.store import open_store
 from tests.support.appends import Chain
+from tests.support.inclusion import includes
 
 KEY = Ed25519().new_key("cairn.example/test")
 

@@ -16,7 +16,6 @@ from domain.transparency.proofs import (
     Leaves,
     consistency_plan,
     goes_on,
-    includes,
     inclusion_plan,
     nodes_of,
     proof_of,
@@ -42,6 +41,7 @@ from domain.transparency.tree import (
     nodes_between,
     root_of,
 )
+from tests.support.inclusion import includes
 
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "tlog.json").read_text("utf-8")
