@@ -206,9 +206,13 @@ class LogWriter:
                         written = await self._standing.behind(append)
                     else:
                         written = append
-                        append.companions = await self._standing.beside(self.owner, append.shared)
+                        beside = await self._standing.beside(self.owner, append.shared)
+                        append.companions = beside.companions
+                        append.expected_scopes = beside.expected
                     position = await self._log.append(written)
+                    self._standing.written(written, position)
             except StaleScope:
+                self._standing.refused(append)
                 continue
             except VersionConflict as conflict:
                 if conflict.facts.get("session_id") == str(self._id):

@@ -9,7 +9,9 @@ an import that was broken off before is run again.
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from application.commands.request import Caller, ScopeRequest
@@ -20,6 +22,7 @@ from application.ports.session.shared_state import (
     KeyValue,
     KeyWrite,
     ScopeOwner,
+    ScopeVersion,
     SharedState,
     SharedWrite,
 )
@@ -29,6 +32,27 @@ from domain.scope.state_keys import scope_of
 
 _PAGE = 100
 _WRITES = 1000
+
+
+@dataclass(slots=True)
+class _Scope:
+    """What is known of a scope: its version, and keys that nobody but imports has written yet."""
+
+    version: int
+    imported: set[str] = field(default_factory=set[str])
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What has to be true, and to be written, where an append takes values from shared keys.
+
+    Args:
+        companions: They give keys their values back.
+        expected: The versions of the other scopes: nobody has written to them since it was looked.
+    """
+
+    companions: Sequence[Append]
+    expected: Sequence[ScopeVersion]
 
 
 class StandingKeys:
@@ -55,7 +79,7 @@ class StandingKeys:
         self._handler = handler
         self._plan = plan
         self._caller = caller
-        self._new: set[tuple[UUID, str]] = set()
+        self._known: dict[UUID, _Scope] = {}
         self._growing = {
             log_id: log.header.scope
             for log_id, log in plan.logs.items()
@@ -74,7 +98,7 @@ class StandingKeys:
             scopes.add(append.session_id)
         return self._handler.turns.of_all(scopes)
 
-    async def beside(self, owner: ScopeOwner, writes: Sequence[SharedWrite]) -> Sequence[Append]:
+    async def beside(self, owner: ScopeOwner, writes: Sequence[SharedWrite]) -> Beside:
         """Return what gives keys their values back, to be written together with what takes them.
 
         Those of a scope whose log is not whole yet have to wait; see `behind`.
@@ -86,17 +110,46 @@ class StandingKeys:
         Raises:
             StaleScope: Somebody has just written to the scope.
         """
-        keys: dict[UUID, list[str]] = {}
-        for scope_id, key in dict.fromkeys((one.scope_id, one.key) for one in writes):
-            if scope_id in self._growing:
-                self._waiting[scope_id] = owner
-            elif (scope_id, key) not in self._new:
-                keys.setdefault(scope_id, []).append(key)
-        return [
-            append
-            for scope_id, ones in keys.items()
-            if (append := await self._of_scope(owner, scope_id, ones)) is not None
-        ]
+        keys: dict[UUID, set[str]] = {}
+        for one in writes:
+            if one.scope_id in self._growing:
+                self._waiting[one.scope_id] = owner
+            else:
+                keys.setdefault(one.scope_id, set()).add(one.key)
+        companions: list[Append] = []
+        expected: list[ScopeVersion] = []
+        for scope_id, ones in keys.items():
+            version, standing = await self._standing_in(scope_id, ones)
+            if standing:
+                request = self._request(owner, standing, version)
+                companions.append(await self._handler.beside(request))
+            else:
+                expected.append(ScopeVersion(scope_id, version))
+        return Beside(companions, expected)
+
+    def written(self, append: Append, position: int) -> None:
+        """Hear that an append is there, with its companions.
+
+        Args:
+            append: As `beside` has made it ready.
+            position: Of its last event.
+        """
+        first = position - len(append.events) + 1
+        for one in append.shared:
+            known = self._known.get(one.scope_id)
+            if known is not None:
+                known.version = first + one.offset
+        for companion in append.companions:
+            self._known.pop(companion.session_id, None)
+
+    def refused(self, append: Append) -> None:
+        """Hear that somebody has written to a scope since `beside` has looked.
+
+        Args:
+            append: Of an imported log.
+        """
+        for one in append.shared:
+            self._known.pop(one.scope_id, None)
 
     async def behind(self, append: Append) -> Append:
         """Return the last append of an imported log of a scope, and behind it what had to wait.
@@ -133,19 +186,25 @@ class StandingKeys:
         """Hear that all of a log is there."""
         self._growing.pop(log_id, None)
 
-    async def _of_scope(
-        self, owner: ScopeOwner, scope_id: UUID, keys: Sequence[str]
-    ) -> Append | None:
+    async def _standing_in(
+        self, scope_id: UUID, keys: AbstractSet[str]
+    ) -> tuple[int, Mapping[str, bytes | None]]:
+        """Return the version of a scope, and the values that keys must keep at that version."""
+        known = self._known.get(scope_id)
+        if known is not None and keys <= known.imported:
+            return known.version, {}
         # Before the values: what is written after them is refused.
         version = (await self._shared_state.scope(scope_id)).version
-        standing = {
-            key: found.value
-            for key in keys
-            if (found := await self._standing(scope_id, key)) is not None
-        }
-        if not standing:
-            return None
-        return await self._handler.beside(self._request(owner, standing, version))
+        if known is None or known.version != version:
+            known = self._known[scope_id] = _Scope(version)
+        standing: dict[str, bytes | None] = {}
+        for key in sorted(keys - known.imported):
+            found = await self._standing(scope_id, key)
+            if found is None:
+                known.imported.add(key)
+            else:
+                standing[key] = found.value
+        return version, standing
 
     async def _standing(self, scope_id: UUID, key: str) -> KeyWrite | None:
         """Return the write whose value a key has to keep; None when only what is imported wrote it.
@@ -165,7 +224,6 @@ class StandingKeys:
                 if newest is None and write.sequence <= log.start:
                     newest = write
             before = page[-1].position
-        self._new.add((scope_id, key))
         return None
 
     def _log_of(self, write: KeyWrite | KeyValue) -> PlannedLog | None:

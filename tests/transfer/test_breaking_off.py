@@ -208,6 +208,29 @@ async def test_what_is_written_to_a_key_while_it_is_given_its_value_back_stands(
     assert await rows(copy) == await rows(origin)
 
 
+@pytest.mark.parametrize("at", range(7))
+async def test_what_is_written_to_a_key_while_only_the_import_has_written_it_stands(
+    at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_writer, "LARGEST_APPEND", 1)
+    origin, copy = await lived_in(), memory_place()
+    standing = Populated(copy.store)
+    left = at
+
+    async def look(one: Append) -> None:
+        nonlocal left
+        if any(write.key == "app:n" for write in one.shared):
+            if not left:
+                await standing.add(UUID(int=50), created(state={"app:n": "ours"}))
+            left -= 1
+
+    await watched(copy, look).take_in(await origin.export())
+
+    assert left <= 0
+    assert await values(copy) == {"app:n": b'"ours"' if left < 0 else b"6", "app:m": b"1"}
+    assert await rows(copy) == await rows(origin)
+
+
 async def test_those_who_patch_a_scope_all_the_time_leave_an_import_its_turns() -> None:
     origin, copy = await lived_in(), memory_place()
     await Populated(copy.store).add(UUID(int=50), created(state={"app:n": "ours"}))
