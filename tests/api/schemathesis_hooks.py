@@ -9,11 +9,15 @@ from uuid import uuid4
 import schemathesis
 from schemathesis import Case, GenerationMode, HookContext
 
+from api.http.describing.route_docs import COMMAND_HEADERS
 from tests.support.api import closed
 
 NAMES = {"message_id": "m", "turn_id": "t", "request_id": "r", "input_id": "i"}
 """Of what each prepared session has."""
 
+_ETAGS = re.compile(
+    next(one for one in COMMAND_HEADERS if one.name == "If-Match").schema["pattern"]
+)
 _run = uuid4().hex
 _calls = count()
 _sessions = cycle(os.environ.get("CAIRN_PREPARED_SESSIONS", "").split(","))
@@ -42,6 +46,9 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
     # A key belongs to one request: given again with another body it is refused, as it should be.
     if headers and "Idempotency-Key" in headers:
         headers["Idempotency-Key"] = f"{_run}-{call}"
+    # The search of every word does not hold to its pattern.
+    if headers and not _ETAGS.fullmatch(headers.get("If-Match", "*")):
+        headers.pop("If-Match")
     # Nobody but the server makes a cursor; `since` and `last` exclude each other.
     query.pop("cursor", None)
     if "last" in query:
@@ -84,7 +91,7 @@ def without_blobs(value: Any) -> None:
 def change_command(path: str, body: dict[str, Any]) -> None:
     """Make of what only a schema allows something that a rule allows too."""
     without_blobs(body)
-    # Not every text is a pattern, nor every object a schema; and no two options are the same.
+    # Not every text is a pattern, nor every object a schema; no two options or models are the same.
     for name in ("allow", "ask", "deny"):
         if path.endswith("/permissions") and body.get(name):
             body[name] = ["shell:cmd=ls*"]
@@ -94,6 +101,8 @@ def change_command(path: str, body: dict[str, Any]) -> None:
         body["schema"] = {"type": "object", "properties": {"size": {"type": "string"}}}
     for number, one in enumerate(body.get("options") or ()):
         one["option_id"] = f"o{number}"
+    for number, one in enumerate(body.get("models") or ()):
+        one["ref"] = f"m{number}"
     # Nothing but a tool call has input.
     if "/messages/" in path:
         body.pop("input", None)
