@@ -2,10 +2,10 @@
 
 from api.settings import Settings
 from api.start_error import StartError
-from application.retention.policies import Policy, PolicyFault, read_policies
+from application.retention.policies import PolicyFault, RetentionPolicy, read_policies
 
 
-def policies_of(settings: Settings) -> list[Policy]:
+def policies_of(settings: Settings) -> list[RetentionPolicy]:
     """Return the retention policies that the server follows by itself, as they are now.
 
     Args:

@@ -18,7 +18,7 @@ from application.use_cases.repair import Repairs
 from application.use_cases.session.attachment import Attachments
 from application.use_cases.session.children import Children
 from application.use_cases.session.forks import Forks
-from application.use_cases.session.presence import Presence
+from application.use_cases.session.presence import PresenceReports
 from application.use_cases.session.profile import Profiles
 from application.use_cases.session.sessions import Sessions
 from application.use_cases.session.state import SharedStates
@@ -38,9 +38,9 @@ def attachments_over(store: Store, handler: CommandHandler) -> Attachments:
     return Attachments(store.leases, readable_over(store), handler, store.clock)
 
 
-def presence_over(store: Store, handler: CommandHandler) -> Presence:
+def presence_over(store: Store, handler: CommandHandler) -> PresenceReports:
     """Return who takes signs of life."""
-    return Presence(store.presence, readable_over(store), handler)
+    return PresenceReports(store.presence, readable_over(store), handler)
 
 
 def children_over(

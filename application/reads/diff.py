@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 
-class Changes(NamedTuple):
+class ValueChanges(NamedTuple):
     """What leads from some values to others, each by its key.
 
     Args:
@@ -18,14 +18,14 @@ class Changes(NamedTuple):
     changed: Mapping[str, tuple[Any, Any]]
 
 
-def changes_between(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> Changes:
+def changes_between(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> ValueChanges:
     """Return what leads from some values to others.
 
     Args:
         earlier: JSON values by key.
         later: JSON values by key.
     """
-    return Changes(
+    return ValueChanges(
         {key: value for key, value in later.items() if key not in earlier},
         {key: value for key, value in earlier.items() if key not in later},
         {

@@ -31,7 +31,7 @@ _MOST_SCANNED = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class HealthFacts:
     """What the row of a session says that matters here.
 
     Args:
@@ -186,7 +186,7 @@ class Checkups:
             after = After(getattr(rows[-1], order.by) or "", rows[-1].session_id)
 
 
-def facts_of(session: ListedSession) -> Facts:
+def facts_of(session: ListedSession) -> HealthFacts:
     """Return what the row of a session says of its health.
 
     Args:
@@ -195,7 +195,7 @@ def facts_of(session: ListedSession) -> Facts:
     kind = session.failure_kind or ""
     info = _info(session.status, kind, session.turn_id or "", stalled=session.stalled)
     why = (session.failure_summary or kind) if kind not in ("", CANCELLATION) else None
-    return Facts(info, session.unhealthy, why)
+    return HealthFacts(info, session.unhealthy, why)
 
 
 def _info(status: str, kind: str, turn_id: str, *, stalled: bool) -> Info:
@@ -222,7 +222,7 @@ def _drivable(status: str, kind: str, stalled: bool) -> bool:
 
 
 def _checkup(
-    session: ListedSession, facts: Facts, lease: Lease | None, sign: Sign | None
+    session: ListedSession, facts: HealthFacts, lease: Lease | None, sign: Sign | None
 ) -> Checkup:
     info = facts.info
     row = health_row(

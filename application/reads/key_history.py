@@ -123,7 +123,7 @@ class KeyHistories:
         found = await self._shared_state.key_history(
             scope_id(app, user), key, before=before, limit=limit
         )
-        return KeyHistory(shared_writes(found, self._codec), "position")
+        return KeyHistory(writes_to_shared(found, self._codec), "position")
 
 
 def own_write(event: StoredEvent, key: str, codec: Codec) -> Write | None:
@@ -151,7 +151,7 @@ def own_write(event: StoredEvent, key: str, codec: Codec) -> Write | None:
     )
 
 
-def shared_writes(writes: Sequence[KeyWrite], codec: Codec) -> list[Write]:
+def writes_to_shared(writes: Sequence[KeyWrite], codec: Codec) -> list[Write]:
     """Return writes to a shared key in the same form.
 
     Args:

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from application.errors import CursorAhead
 from application.ports.log.codec import Codec
 from application.ports.log.whole_log import WholeLog
-from application.ports.session.shared_state import SharedState as SharedStatePort
+from application.ports.session.shared_state import SharedState
 from application.projections.shared_state import scope_id
 
 
-class SharedState(NamedTuple):
+class ScopeValues(NamedTuple):
     """The keys of a scope at one moment.
 
     Args:
@@ -31,14 +31,14 @@ class Scopes:
         codec: Reads their values.
     """
 
-    def __init__(self, log: WholeLog, shared_state: SharedStatePort, codec: Codec) -> None:
+    def __init__(self, log: WholeLog, shared_state: SharedState, codec: Codec) -> None:
         self._log = log
         self._shared_state = shared_state
         self._codec = codec
 
     async def read(
         self, app: str, user: str | None = None, *, at: int | None = None
-    ) -> SharedState:
+    ) -> ScopeValues:
         """Return the keys that all sessions of an app, or of one user of it, share.
 
         Args:
@@ -54,4 +54,4 @@ class Scopes:
         scope = await self._shared_state.scope(scope_id(app, user), at=at)
         from_json = self._codec.from_json
         values = {key: from_json(value) for key, value in scope.values.items()}
-        return SharedState(scope.version, values)
+        return ScopeValues(scope.version, values)

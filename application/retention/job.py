@@ -7,7 +7,7 @@ from datetime import timedelta
 from application.errors import OutcomeUnknown, StoreUnavailable
 from application.ports.session.retention import ArchiveDamaged, RetentionRuns
 from application.retention.keeping import PolicyRun, Retention
-from application.retention.policies import Policy, PolicyFault
+from application.retention.policies import PolicyFault, RetentionPolicy
 from domain.counted import counted
 from domain.errors import CairnError
 
@@ -30,7 +30,7 @@ class RetentionJob:
     def __init__(
         self,
         retention: Retention,
-        policies: Callable[[], Sequence[Policy]],
+        policies: Callable[[], Sequence[RetentionPolicy]],
         runs: RetentionRuns,
         *,
         every: timedelta,

@@ -20,7 +20,7 @@ from application.ports.session.retention import (
     KeptMeanwhile,
     UnderHold,
 )
-from application.retention.policies import Policy
+from application.retention.policies import RetentionPolicy
 from domain.counted import counted
 
 _WORDS = {"archive": "archived", "erase": "erased", "archive_and_erase": "archived and erased"}
@@ -40,7 +40,7 @@ class PolicyRun:
         archive: Where the archive is; None when none was made.
     """
 
-    policy: Policy
+    policy: RetentionPolicy
     dry_run: bool
     sessions: list[UUID] = field(default_factory=list[UUID])
     logs: int = 0
@@ -86,7 +86,7 @@ class Retention:
         self._archives = archives
         self._now = now
 
-    async def apply(self, policy: Policy, *, dry_run: bool) -> PolicyRun:
+    async def apply(self, policy: RetentionPolicy, *, dry_run: bool) -> PolicyRun:
         """Archive and erase what a policy keeps no longer.
 
         Args:
@@ -115,7 +115,11 @@ class Retention:
         return outcome
 
     async def _archive(
-        self, policy: Policy, beside: Path, expired: list[ExpiredSession], outcome: PolicyRun
+        self,
+        policy: RetentionPolicy,
+        beside: Path,
+        expired: list[ExpiredSession],
+        outcome: PolicyRun,
     ) -> list[ExpiredSession]:
         """Return them as far as they are in an archive that is whole."""
         log_ids = list(dict.fromkeys(log_id for one in expired for log_id in one.heads))
@@ -125,7 +129,9 @@ class Retention:
             one._replace(heads={log_id: heads[log_id] for log_id in one.heads}) for one in expired
         ]
 
-    async def _erase(self, policy: Policy, session: ExpiredSession, outcome: PolicyRun) -> bool:
+    async def _erase(
+        self, policy: RetentionPolicy, session: ExpiredSession, outcome: PolicyRun
+    ) -> bool:
         try:
             await self._sessions.erase(session, policy.reason)
         except UnderHold:

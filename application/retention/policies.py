@@ -21,7 +21,7 @@ class PolicyFault(Exception):
     """A file of policies cannot be read or meant; the message says why."""
 
 
-class Policy(NamedTuple):
+class RetentionPolicy(NamedTuple):
     """Which sessions are kept for how long, and what becomes of them then.
 
     Args:
@@ -44,7 +44,7 @@ class Policy(NamedTuple):
         return f"retention policy {self.name}"
 
 
-def read_policies(path: Path) -> list[Policy]:
+def read_policies(path: Path) -> list[RetentionPolicy]:
     """Return the policies of a file.
 
     Args:
@@ -71,7 +71,7 @@ def read_policies(path: Path) -> list[Policy]:
     return policies
 
 
-def _policy(path: Path, told: object) -> Policy:
+def _policy(path: Path, told: object) -> RetentionPolicy:
     if not isinstance(told, dict):
         raise PolicyFault(f"{path}: a policy is a [[policy]] table.")
     fields = cast("dict[str, Any]", told)
@@ -108,7 +108,7 @@ def _policy(path: Path, told: object) -> Policy:
     hours = int(age[1]) * (24 if age[2] == "d" else 1)
     folder = path.parent / fields["archive"] if archives else None
     where = {field: fields[field] for field in _FILTERS if field in fields}
-    return Policy(name, where, timedelta(hours=hours), cast("Action", action), folder)
+    return RetentionPolicy(name, where, timedelta(hours=hours), cast("Action", action), folder)
 
 
 def _list(names: Any) -> str:

@@ -13,7 +13,7 @@ from application.errors import StaleSequence
 from application.ports.session.listing import After, SessionFilter, SessionOrder
 from application.ports.session.retention import ExpiredSession, KeptMeanwhile, UnderHold
 from application.ports.session.session_rows import SessionLists
-from application.retention.policies import Policy
+from application.retention.policies import RetentionPolicy
 from domain.access.events import AccessGranted
 from domain.errors import SessionNotFound, UnderLegalHold
 
@@ -40,7 +40,7 @@ class StoredSessions:
         self._proofs = proofs
         self._accesses = accesses
 
-    async def of(self, policy: Policy, before: datetime) -> AsyncGenerator[ExpiredSession]:
+    async def of(self, policy: RetentionPolicy, before: datetime) -> AsyncGenerator[ExpiredSession]:
         """Yield the sessions that a policy is about."""
         where, place = filter_of(policy, before), cast("After | None", None)
         while True:
@@ -80,7 +80,7 @@ class StoredSessions:
             raise KeptMeanwhile from stale
 
 
-def filter_of(policy: Policy, before: datetime) -> SessionFilter:
+def filter_of(policy: RetentionPolicy, before: datetime) -> SessionFilter:
     """Return what a policy is about as a list is asked for it.
 
     Args:

@@ -60,7 +60,7 @@ class LogBundle(Protocol):
         ...
 
 
-class Conflict(NamedTuple):
+class ImportConflict(NamedTuple):
     """Why something cannot be imported.
 
     Args:
@@ -131,7 +131,7 @@ class ImportPlan:
     """
 
     logs: dict[UUID, PlannedLog] = field(default_factory=dict[UUID, PlannedLog])
-    conflicts: list[Conflict] = field(default_factory=list[Conflict])
+    conflicts: list[ImportConflict] = field(default_factory=list[ImportConflict])
     shared: list[SharedStep] = field(default_factory=list[SharedStep])
     left_out: list[str] = field(default_factory=list[str])
     blobs: list[PlannedBlob] = field(default_factory=list[PlannedBlob])
@@ -146,7 +146,7 @@ class ImportPlan:
             detail: One sentence.
         """
         if len(self.conflicts) < _MOST_CONFLICTS:
-            self.conflicts.append(Conflict(name, log_id, code, detail))
+            self.conflicts.append(ImportConflict(name, log_id, code, detail))
 
     def document(self, *, dry_run: bool) -> dict[str, Any]:
         """Return the report.

@@ -9,7 +9,7 @@ from application.commands.request import Caller, Outcome
 from application.use_cases.session.attachment import Attachments
 from application.use_cases.session.children import Children
 from application.use_cases.session.forks import Forks
-from application.use_cases.session.presence import Presence
+from application.use_cases.session.presence import PresenceReports
 from application.use_cases.session.profile import Profiles
 from application.use_cases.session.sessions import Sessions
 from application.use_cases.session.state import SharedStates
@@ -37,7 +37,7 @@ class UseCases:
     messages: Messages
     permissions: Permissions
     pieces: Pieces
-    presence: Presence
+    presence: PresenceReports
     profiles: Profiles
     sessions: Sessions
     shared_states: SharedStates

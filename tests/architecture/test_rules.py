@@ -89,6 +89,21 @@ def test_what_clients_ask_for_is_not_remembered_without_a_bound():
             assert found == BOUNDED_BY_WHAT_THEY_ARE_ASKED.get(name, set()), name
 
 
+TWICE = {"Inputs", "Interactions", "Turns"}
+"""Topics: a part of the state, and what doors may ask for about it."""
+
+
+def test_no_two_classes_of_domain_and_application_have_one_name():
+    places: dict[str, list[str]] = {}
+    for package in ("application", "domain"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    twice = {name: found for name, found in places.items() if len(found) > 1}
+    assert {name: twice[name] for name in twice.keys() - TWICE} == {}, "one word, one meaning"
+
+
 def test_sql_stands_in_sql_files_only():
     statement = re.compile(
         r"\b(select|insert into|update|delete from)\b.+\b(from|set|values)\b", re.IGNORECASE

@@ -2,7 +2,7 @@
 
 from application.ports.session.shared_state import KeyWrite
 from application.ports.store import Store
-from application.reads.key_history import Write, own_write, shared_writes
+from application.reads.key_history import Write, own_write, writes_to_shared
 from tests.support.appends import Chain, at
 
 
@@ -49,6 +49,6 @@ async def test_shared_writes_have_the_same_form(store: Store) -> None:
         KeyWrite(5, session_id, 2, b'{"a":[1]}', at(1), "user:bob", "bob"),
     ]
 
-    gone, there = shared_writes(found, store.codec)
+    gone, there = writes_to_shared(found, store.codec)
     assert gone == (True, None, at(2), "user:ada", session_id, 3, 7, None)
     assert there == (False, {"a": [1]}, at(1), "user:bob", session_id, 2, 5, "bob")

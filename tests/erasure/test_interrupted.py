@@ -23,7 +23,7 @@ from application.commands.request import Caller
 from application.errors import StaleSequence
 from application.fan_out import FanOut
 from application.projections.shared_state import scope_id
-from application.retention.policies import Policy
+from application.retention.policies import RetentionPolicy
 from application.retention.stored_sessions import StoredSessions
 from domain.errors import Erased
 from domain.session.commands import AddMessage, CreateSession
@@ -198,7 +198,7 @@ async def test_an_old_fork_and_its_old_origin_are_both_erased_whichever_is_first
     await furnished(store)
     beside: Any = Silent()
     sessions = StoredSessions(store.session_rows, Desk(store).erasing, beside, beside)
-    policy = Policy("old", {"app": "console"}, timedelta(0), "erase", None)
+    policy = RetentionPolicy("old", {"app": "console"}, timedelta(0), "erase", None)
     found = [one async for one in sessions.of(policy, datetime(2999, 1, 1, tzinfo=UTC))]
     assert {one.session_id for one in found} == {ADA, FORK}
 

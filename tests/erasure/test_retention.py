@@ -13,7 +13,7 @@ import api.composition.jobs
 from api.cli import main
 from api.cli.erasing import retention
 from application.retention.keeping import PolicyRun
-from application.retention.policies import Policy, read_policies
+from application.retention.policies import RetentionPolicy, read_policies
 from infrastructure.transfer.archive_folder import verify_archive
 from tests.erasure.conftest import Eraser
 from tests.support.api import Api, SessionApi, done, refused
@@ -29,7 +29,7 @@ def run(eraser: Eraser, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     # Everything is old enough at once.
     younger = read_policies
 
-    def aged(path: Path) -> list[Policy]:
+    def aged(path: Path) -> list[RetentionPolicy]:
         return [one._replace(older_than=-one.older_than) for one in younger(path)]
 
     monkeypatch.setattr(retention, "read_policies", aged)
@@ -204,6 +204,6 @@ def test_a_file_that_cannot_be_meant_is_refused_in_a_sentence(
      (1, 3, "1 session would be erased, 3 logs with their forks")],
 )  # fmt: skip
 def test_forks_are_told_of_where_there_are_some(sessions: int, logs: int, words: str) -> None:
-    old = Policy("old", {"app": "shop"}, timedelta(days=1), "erase", None)
+    old = RetentionPolicy("old", {"app": "shop"}, timedelta(days=1), "erase", None)
     outcome = PolicyRun(old, dry_run=True, sessions=[uuid4()] * sessions, logs=logs)
     assert outcome.sentence() == f"old: {words}"

@@ -19,15 +19,15 @@ from application.ports.session.retention import (
 )
 from application.retention.job import RetentionJob
 from application.retention.keeping import Retention
-from application.retention.policies import Policy, PolicyFault, read_policies
+from application.retention.policies import PolicyFault, RetentionPolicy, read_policies
 from application.retention.stored_sessions import filter_of
 from infrastructure.clock import SystemClock
 from infrastructure.memory.session.retention_runs import MemoryRetentionRuns
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 HELD, SET_ON_HOLD, GONE_ON, ERASED = (UUID(int=number) for number in range(1, 5))
-ARCHIVING = Policy("one", {"app": "x"}, DAY, "archive_and_erase", Path("/archive"))
-ERASING = Policy("two", {"app": "x"}, DAY, "erase", None)
+ARCHIVING = RetentionPolicy("one", {"app": "x"}, DAY, "archive_and_erase", Path("/archive"))
+ERASING = RetentionPolicy("two", {"app": "x"}, DAY, "erase", None)
 
 
 class Hand(SystemClock):
@@ -47,7 +47,7 @@ class Sessions:
         self.heads: list[Mapping[UUID, int]] = []
         self.asked: list[datetime] = []
 
-    async def of(self, _: Policy, before: datetime) -> AsyncGenerator[ExpiredSession]:
+    async def of(self, _: RetentionPolicy, before: datetime) -> AsyncGenerator[ExpiredSession]:
         self.asked.append(before)
         for one in (HELD, SET_ON_HOLD, GONE_ON, ERASED):
             yield ExpiredSession(one, {one: 7}, one == HELD)
@@ -83,15 +83,15 @@ class Archives:
 class Desk:
     """A job over what stands in for the world."""
 
-    def __init__(self, policies: Sequence[Policy], fault: Exception | None = None) -> None:
+    def __init__(self, policies: Sequence[RetentionPolicy], fault: Exception | None = None) -> None:
         self.clock = Hand()
         self.sessions, self.archives = Sessions(), Archives(fault)
         self.runs = MemoryRetentionRuns(self.clock)
-        self.policies: Sequence[Policy] | PolicyFault = policies
+        self.policies: Sequence[RetentionPolicy] | PolicyFault = policies
         retention = Retention(self.sessions, self.archives, self.clock.now)
         self.job = RetentionJob(retention, self._read, self.runs, every=DAY)
 
-    def _read(self) -> Sequence[Policy]:
+    def _read(self) -> Sequence[RetentionPolicy]:
         if isinstance(self.policies, PolicyFault):
             raise self.policies
         return self.policies

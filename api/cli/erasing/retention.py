@@ -25,7 +25,7 @@ from application.ports.session.retention import (
     UnderHold,
 )
 from application.retention.keeping import PolicyRun, Retention
-from application.retention.policies import Policy, PolicyFault, read_policies
+from application.retention.policies import PolicyFault, RetentionPolicy, read_policies
 
 _PAGE = 200
 _DONE, _SOMETHING_HELD = 0, 1
@@ -86,7 +86,7 @@ class _ServerSessions:
     def __init__(self, server: JsonClient) -> None:
         self._server = server
 
-    async def of(self, policy: Policy, before: datetime) -> AsyncGenerator[ExpiredSession]:
+    async def of(self, policy: RetentionPolicy, before: datetime) -> AsyncGenerator[ExpiredSession]:
         """Yield the sessions that a policy is about."""
         query: dict[str, Any] = {
             **policy.where,

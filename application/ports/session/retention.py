@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from application.retention.policies import Policy
+from application.retention.policies import RetentionPolicy
 
 
 class ExpiredSession(NamedTuple):
@@ -46,7 +46,7 @@ class ArchiveDamaged(Exception):
 class ExpiredSessions(Protocol):
     """Finds and erases what policies keep no longer."""
 
-    def of(self, policy: Policy, before: datetime) -> AsyncGenerator[ExpiredSession]:
+    def of(self, policy: RetentionPolicy, before: datetime) -> AsyncGenerator[ExpiredSession]:
         """Yield the sessions that a policy is about.
 
         Args:

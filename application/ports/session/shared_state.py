@@ -34,7 +34,7 @@ class ScopeVersion(NamedTuple):
     version: int
 
 
-class Scope(NamedTuple):
+class ScopeKeys(NamedTuple):
     """A shared scope at one moment: its version, and its keys as JSON."""
 
     version: int
@@ -87,7 +87,7 @@ class SharedState(Protocol):
         """
         ...
 
-    async def scope(self, scope_id: UUID, *, at: int | None = None) -> Scope:
+    async def scope(self, scope_id: UUID, *, at: int | None = None) -> ScopeKeys:
         """Return the version and the keys of a shared scope, both of one moment.
 
         Args:

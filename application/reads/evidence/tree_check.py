@@ -28,7 +28,7 @@ _BATCH = 32 * WIDTH
 _WHOLE = WIDTH * HASH_SIZE
 
 
-class Fault(NamedTuple):
+class TreeFault(NamedTuple):
     """One thing that is wrong with what is kept.
 
     Args:
@@ -96,18 +96,18 @@ class TreeCheck:
         self._checkpoints = checkpoints
         self._signers = signers
 
-    async def faults(self) -> Sequence[Fault]:
+    async def faults(self) -> Sequence[TreeFault]:
         """Return what is wrong, of each code the first; up to the first hole in the log."""
-        faults: list[Fault] = []
+        faults: list[TreeFault] = []
         # Before the log: else what is signed and kept in between seems to be beyond its end.
         newest = next(iter(await self._heads.page(None, 1)), None)
         kept = await self._checkpoints.position(CONSUMER)
         head = await self._log.head()
         if newest is not None and newest.head.size > head:
             detail = _shorter(head, "a checkpoint was signed of", newest.head.size)
-            faults.append(Fault("checkpoint_ahead", detail))
+            faults.append(TreeFault("checkpoint_ahead", detail))
         if kept > head:
-            faults.append(Fault("tree_mismatch", _shorter(head, "the kept tree is of", kept)))
+            faults.append(TreeFault("tree_mismatch", _shorter(head, "the kept tree is of", kept)))
         tree = TileTree()
         for after in range(0, head, _BATCH):
             upto = min(after + _BATCH, head)
@@ -121,7 +121,7 @@ class TreeCheck:
             faults += await self._faults_of([one for one in grown.tiles if _end(one) <= kept])
         return [*{fault.code: fault for fault in reversed(faults)}.values()][::-1]
 
-    async def _faults_of(self, tiles: Sequence[CompleteTile]) -> Sequence[Fault]:
+    async def _faults_of(self, tiles: Sequence[CompleteTile]) -> Sequence[TreeFault]:
         """Return what is wrong with the first tile that is not kept as it should be."""
         there = {tile.at: tile for tile in await self._tiles.kept([one.at for one in tiles])}
         for tile in tiles:
@@ -130,13 +130,13 @@ class TreeCheck:
                 first = last - (WIDTH << HEIGHT * tile.at.level) + 1
                 wrong = "is not made of them" if tile.at in there else "is no longer kept"
                 detail = f"the tile of the events at the positions {first} to {last} {wrong}"
-                return [Fault("tree_mismatch", detail)]
+                return [TreeFault("tree_mismatch", detail)]
         return []
 
     def _grown(self, tree: TileTree, digests: bytes, heads: Sequence[SignedHead]) -> "_Grown":
         """Let the tree grow, and hold the heads against it that were signed meanwhile."""
         leaves = leaf_hashes(digests)
-        faults: list[Fault] = []
+        faults: list[TreeFault] = []
         tiles: list[CompleteTile] = []
         left = [*reversed(heads)]
         for at in range(0, len(leaves), _WHOLE):
@@ -150,14 +150,14 @@ class TreeCheck:
                 faults += self._fault_of(left.pop(), tree.root())
         return _Grown(tiles, faults)
 
-    def _fault_of(self, signed: SignedHead, root: bytes) -> Sequence[Fault]:
+    def _fault_of(self, signed: SignedHead, root: bytes) -> Sequence[TreeFault]:
         size = counted(signed.head.size, "event")
         if not self._signers.have_signed(signed):
             detail = f"the checkpoint of {size} that is kept here is not as it was signed"
-            return [Fault("signature_mismatch", detail)]
+            return [TreeFault("signature_mismatch", detail)]
         if signed.head.root != root:
             detail = f"the first {size} are not those that a checkpoint kept here was signed of"
-            return [Fault("checkpoint_mismatch", detail)]
+            return [TreeFault("checkpoint_mismatch", detail)]
         return []
 
 
@@ -165,7 +165,7 @@ class _Grown(NamedTuple):
     """The tiles that were completed, and what is wrong with the heads on the way."""
 
     tiles: Sequence[CompleteTile]
-    faults: Sequence[Fault]
+    faults: Sequence[TreeFault]
 
 
 def _end(tile: CompleteTile) -> int:

@@ -5,8 +5,7 @@ from uuid import UUID
 
 from application.commands.handler import CommandHandler
 from application.commands.request import Caller
-from application.ports.session.leases import Presence as SignsOfLife
-from application.ports.session.leases import Process, Sign
+from application.ports.session.leases import Presence, Process, Sign
 from application.reads.health import facts_of
 from application.reads.readable import ReadableSessions
 from domain.checks import require_name, require_summary
@@ -23,7 +22,7 @@ class KeptSign(NamedTuple):
     position: int
 
 
-class Presence:
+class PresenceReports:
     """Takes signs of life.
 
     Args:
@@ -33,7 +32,7 @@ class Presence:
     """
 
     def __init__(
-        self, signs: SignsOfLife, sessions: ReadableSessions, handler: CommandHandler
+        self, signs: Presence, sessions: ReadableSessions, handler: CommandHandler
     ) -> None:
         self._signs = signs
         self._sessions = sessions

@@ -52,7 +52,7 @@ def patch(session: Session, command: PatchState) -> list[SessionEvent]:
     )
     if not changed and not deleted:
         return []
-    require_room(session, changed, deleted)
+    require_key_room(session, changed, deleted)
     return [StatePatched(set=changed, delete=deleted)]
 
 
@@ -130,7 +130,7 @@ def _require_key(key: str, field: str) -> None:
         raise Invalid(wrong.detail, field=field) from None
 
 
-def require_room(session: Session, new: Mapping[str, Any], deleted: Sequence[str] = ()) -> None:
+def require_key_room(session: Session, new: Mapping[str, Any], deleted: Sequence[str] = ()) -> None:
     """Refuse plain keys that would make the state larger than it may be.
 
     Args:

@@ -24,7 +24,12 @@ from domain.permissions.permission_rules import PermissionRules, require_rules
 from domain.scope.state_keys import own_keys
 from domain.session.content.description import require_tags
 from domain.session.content.messages import require_message, require_new_message, require_results
-from domain.session.content.shared_state import patched, require_room, require_state, storable
+from domain.session.content.shared_state import (
+    patched,
+    require_key_room,
+    require_state,
+    storable,
+)
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import MessageAdded, Recorded, SessionCreated, SessionEvent
 from domain.session.state import Changes, Description, Lifecycle, Policy, Session
@@ -116,7 +121,7 @@ def create(session: Session, command: CreateSession) -> list[SessionEvent]:
     )
     if session.sequence:
         return _again(session, created)
-    require_room(session, created.state)
+    require_key_room(session, created.state)
     events: list[SessionEvent] = [created]
     seen: set[str] = set()
     for message in command.messages:

@@ -27,7 +27,7 @@ from domain.errors import (
 )
 from domain.session.content.conversation import Past
 from domain.session.content.messages import require_message, require_new_message
-from domain.session.content.shared_state import require_patch, require_room, storable
+from domain.session.content.shared_state import require_key_room, require_patch, storable
 from domain.session.declarations import Command, decides
 from domain.session.events import (
     ActivityEvent,
@@ -221,7 +221,7 @@ def _patched(session: Session, event: ForeignEvent) -> list[SessionEvent]:
     kept = storable(event.set)
     if not kept and not event.delete:
         return []
-    require_room(session, kept, event.delete)
+    require_key_room(session, kept, event.delete)
     return [StatePatched(set=kept, delete=event.delete)]
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from operator import attrgetter
 from uuid import UUID
 
-from application.ports.session.shared_state import KeyValue, KeyWrite, Scope
+from application.ports.session.shared_state import KeyValue, KeyWrite, ScopeKeys
 from infrastructure.memory.tables import Tables
 from infrastructure.records.codec import JsonCodec
 
@@ -34,9 +34,9 @@ class MemorySharedState:
             values |= self._values(scope_id)
         return len(log or ()), values
 
-    async def scope(self, scope_id: UUID, *, at: int | None = None) -> Scope:
+    async def scope(self, scope_id: UUID, *, at: int | None = None) -> ScopeKeys:
         """Return the version and the keys of a shared scope."""
-        return Scope(self._tables.version(scope_id, at), self._values(scope_id, at))
+        return ScopeKeys(self._tables.version(scope_id, at), self._values(scope_id, at))
 
     async def key_history(
         self, scope_id: UUID, key: str, *, before: int | None = None, limit: int

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 from uuid import UUID
 
-from application.ports.session.shared_state import KeyValue, KeyWrite, Scope
+from application.ports.session.shared_state import KeyValue, KeyWrite, ScopeKeys
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 
@@ -28,17 +28,17 @@ class PostgresSharedState:
         values = {str(key): bytes(value) for _, key, value in rows if key is not None}
         return int(rows[0][0]) if rows else 0, values
 
-    async def scope(self, scope_id: UUID, *, at: int | None = None) -> Scope:
+    async def scope(self, scope_id: UUID, *, at: int | None = None) -> ScopeKeys:
         """Return the version and the keys of a shared scope."""
         if at is not None:
             rows = await self._database.fetch(
                 _STATEMENTS["scope_at"], {"scope": scope_id, "at": at}
             )
             values = {str(key): bytes(value) for _, key, value in rows if value is not None}
-            return Scope(max((int(position) for position, _, _ in rows), default=0), values)
+            return ScopeKeys(max((int(position) for position, _, _ in rows), default=0), values)
         rows = await self._database.fetch(_STATEMENTS["scope"], {"scope": scope_id})
         values = {str(key): bytes(value) for _, key, value in rows if key is not None}
-        return Scope(int(rows[0][0]) if rows else 0, values)
+        return ScopeKeys(int(rows[0][0]) if rows else 0, values)
 
     async def key_history(
         self, scope_id: UUID, key: str, *, before: int | None = None, limit: int
