@@ -11,7 +11,7 @@ _logger = logging.getLogger("cairn.background")
 
 
 class Background:
-    """Runs a coroutine as a task, and anew when it has failed: nobody else would miss it.
+    """Runs a coroutine as a task, and starts it again when it has failed.
 
     Args:
         work: Makes the coroutine; it goes on until it is stopped.

@@ -73,7 +73,7 @@ class Channel:
     """One session that is followed.
 
     `head` is the newest sequence that was heard of; 0 when none was heard since somebody follows.
-    `signal` is for whoever wants pieces too, `moved` for whoever only wants to know of events.
+    `signal` wakes those who want pieces too, `moved` those who want events only.
     `partials` is what is being written.
     """
 

@@ -13,7 +13,7 @@ Badge = Literal[
 ]
 
 CANCELLATION = "cancellation"
-"""The kind of a failure that is none: somebody wanted the session to stop."""
+"""The failure kind of a session that was stopped on purpose: it counts as stopped, not failed."""
 
 _NEEDS_AUTH = frozenset({"provider_auth_failure", "permission_failure"})
 _NOT_TO_BE_DRIVEN: frozenset[Badge] = frozenset({"hung", "failed", "stopped", "unknown"})
@@ -68,8 +68,8 @@ def state_of(status: str) -> str:
 def failure_now(state: str, kind: str) -> str:
     """Return the kind of the failure that a session has now; blank when it has none.
 
-    The failure of an active session comes from an earlier activation. It can still be read, but the
-    crash of one agent keeps no other away: only a failure that asks for authorisation counts on.
+    The failure of an active session comes from an earlier activation. It can still be read, but it
+    counts only where it asks for authorisation: another agent may have come since the crash.
 
     Args:
         state: Of the session.

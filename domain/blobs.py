@@ -9,7 +9,7 @@ from domain.values import Part
 
 BLOB_PATTERN = r"^sha256:[0-9a-f]{64}$"
 CONTENT_TYPES = ("image", "file")
-"""The types of parts that must not name a blob that is not there."""
+"""The types of parts whose blob must be there."""
 
 _NAME = re.compile(r"sha256:([0-9a-f]{64})")
 _SAID = ("parts", "output")

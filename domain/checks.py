@@ -65,7 +65,7 @@ def require_name(value: str | None, field: str, *, most: int = MAX_NAME) -> None
 
 
 def require_id(value: str | None, field: str) -> None:
-    """Refuse an id that no provider of models gives.
+    """Refuse an id that is blank, too long, or has control characters.
 
     Args:
         value: The id, at most 4,096 bytes as UTF-8; None passes.

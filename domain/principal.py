@@ -13,7 +13,7 @@ log, `repair` and recover, `erase`, `hold` sessions back from erasure, `webhooks
 
 RIGHTS: tuple[Right, ...] = get_args(Right)
 ANYBODY = "anonymous"
-"""The actor of whoever is let in because nobody has to say who they are."""
+"""The actor of callers without a token, where the server asks for none."""
 NOTHING = ("", "")
 """An app and a user that no session has."""
 
@@ -31,7 +31,7 @@ class Principal:
         user: The only user of that app that it sees; None is all of them.
         token_id: Of the token that it showed; None without a token, or with one that is not kept.
         is_named: `actor` is proven, so that nobody may claim another name in the log.
-        expires_at: When it is let in no longer; None is that only its token tells.
+        expires_at: When it is let in no longer; None is when its token ends.
         counted_by: The key of whoever has made its ticket; None without a ticket.
     """
 
@@ -46,7 +46,7 @@ class Principal:
 
     @property
     def is_anybody(self) -> bool:
-        """Whether it was let in without having said who it is."""
+        """Whether it was let in without a token."""
         return not self.is_named and self.actor == ANYBODY
 
     @property

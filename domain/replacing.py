@@ -61,7 +61,7 @@ def maker(kind: Callable[_P, _T]) -> Callable[_P, _T]:
     ]
     exec("\n".join(lines), known)  # noqa: S102 - of the names of fields, as dataclasses does it
     make = known["make"]
-    # For whoever reads the program: it stands for the class.
+    # `inspect` and the tests that read the program find the class through these.
     make.__module__, make.__wrapped__ = kind.__module__, kind
     return cast("Callable[_P, _T]", make)
 

@@ -126,7 +126,7 @@ class BatchDecider:
         decisions: list[Decided] = []
         left: list[PendingCommand] = []
         for pending in batch:
-            # Whoever is told meanwhile that nothing was stored must not find it stored.
+            # From here on it cannot be given up: its caller would be told that nothing was stored.
             pending.is_begun = True
         for pending in batch:
             request = pending.request
@@ -174,7 +174,7 @@ class BatchDecider:
         append.signatures = signatures
         append.activity = activity_of(session)
         append.app = session.lifecycle.owner.app
-        # What is in quarantine, or half imported, can be erased, and is then held no more.
+        # An erasure goes through even if the log is held by an import or a quarantine.
         append.by_import = bool(events) and session.lifecycle.phase == "erased"
         if events and listed_differently(loaded.session, session):
             append.row = session_row(session_id, session, self._codec, self._timers)

@@ -171,7 +171,7 @@ class CommandHandler:
         pending = PendingCommand(request, loop.create_future(), loop.time() - waited())
         session_id, queues = request.session_id, self._queues
         if session_id.int not in queues:
-            # Whoever finds nobody served serves itself; a task would double the cost of waiting.
+            # Served right here when nothing else is: a task would double what waiting costs.
             queues[session_id.int] = None
             await self._serve(session_id, [pending])
             return await pending.done
@@ -187,7 +187,7 @@ class CommandHandler:
             alarm.cancel()
 
     async def _serve_later(self, session_id: UUID, batch: list[PendingCommand]) -> None:
-        # Whoever has waited longer hears in time by an alarm, and does not spoil it for the others.
+        # Each command has an alarm of its own, so the batch may take the patience of the youngest.
         youngest = max(pending.since for pending in batch)
         with SharedPatience(Waited(asyncio.get_running_loop().time() - youngest)):
             await self._serve(session_id, still_waiting(batch))
@@ -238,7 +238,7 @@ class CommandHandler:
                 del self._queues[session_id.int]
 
     def _tell(self, decided: DecidedBatch, position: int) -> None:
-        """Tell of what was written who waits for it, and do what follows from it."""
+        """Publish what was written, keep the state if that is due, and begin what follows."""
         append, before, after = decided.append, decided.before.session, decided.after
         session_id = append.session_id
         for signed in append.signatures:

@@ -1,6 +1,7 @@
-"""What of a batch is decided again, when the log was not at the end of the state in memory.
+"""Which commands of a batch are decided again when the batch could not be written.
 
-Or when requests of the batch were here before: the others have nothing to do with that.
+Either the log has moved on from the state in memory, and all of them are; or some requests were
+here before, or begin a session whose id is taken, and only the others are.
 """
 
 from application.commands.decide_batch import DecidedBatch
@@ -94,7 +95,7 @@ def never_done(conflicts: list[int]) -> CairnError:
         conflicts: The ends of the log that they were decided on in vain.
     """
     if conflicts and conflicts.count(conflicts[-1]) > ATTEMPTS // 2:
-        # Whoever is first leaves events, and none came.
+        # Another writer would have left events, and there are none.
         return LogDamaged(
             f"the log of this session ends at event {conflicts[-1]}, and the store keeps"
             " another end of it; `cairn repair SESSION --dry-run` says more"

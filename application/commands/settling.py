@@ -17,7 +17,7 @@ class Settling:
         self._answers = answers
 
     async def refuse(self, pending: PendingCommand, refusal: Exception) -> None:
-        """Give the answer that is stored for the request, if there is one, and else say why not.
+        """Give the stored answer of the request if there is one, else the refusal.
 
         Args:
             pending: The request.

@@ -109,13 +109,13 @@ class Limiter:
         self._allowances = allowances
         self._limits = limits
         self.limited = frozenset(kind for kind in PERIODS if limits.of(kind) is not None)
-        """Of what there is not as much as anybody wants."""
+        """The kinds that are limited for anybody."""
         self._process = process
         self._clock = clock
         self._patience = patience
         self._leases: OrderedDict[tuple[str, Kind], _Lease] = OrderedDict()
         self._not_told: list[str] = []
-        """Whose streams have ended without the store's knowledge."""
+        """Principals with streams that have ended, which the store has not been told of yet."""
         self._work = Background(self._tell)
 
     async def start(self) -> None:

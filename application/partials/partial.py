@@ -85,7 +85,7 @@ class Partial:
         self.size = 0
         self.half = ""
         self.allowed_at = 0
-        """The sequence of the newest state whose rules have let a piece of it in here."""
+        """The sequence of the newest state whose rules have accepted a piece of it here."""
         self.kept = Mark()
         self._parts: list[str] = []
 

@@ -50,7 +50,7 @@ class RowRebuilder:
             loaded = await self._repository.load_at(session_id, sequence)
             row = session_row(session_id, loaded.session, self._codec, self._timers)
         except Exception:
-            # One log that cannot be folded must not keep all other rows from being made.
+            # A log that cannot be folded must not hold up the other rows.
             self._failed.add(session_id)
             _logger.exception("the row of session %s cannot be projected", session_id)
             return

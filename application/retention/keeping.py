@@ -2,8 +2,8 @@
 
     find → leave out what is held → archive → verify the archive → erase as far as it is archived
 
-Nothing is erased that is not in an archive which was read again and found whole. Ended at any
-point, the next run finds what is left; an archive that is not whole is never taken for one.
+Nothing is erased that is not in an archive which was read again and found whole. A run may be ended
+at any point: the next one finds what is left, and an archive that is not whole counts as none.
 """
 
 from collections.abc import Callable

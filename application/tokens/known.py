@@ -158,7 +158,7 @@ class KnownTokens:
             except StoreUnavailable:
                 continue
             except Exception:
-                # Whoever was revoked depends on this task: nothing may end it.
+                # Without this task revoked tokens would go on to be let in: nothing may end it.
                 _logger.exception("the access tokens could not be read; trying again")
 
     async def _note(self) -> None:

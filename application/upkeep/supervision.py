@@ -92,7 +92,7 @@ class Supervision:
     async def _expire(self, due: DueSession) -> None:
         command = ExpireDue(at=due.now, timers=self._timers)
         if not await self._ask(due.session_id, command):
-            # One that cannot be helped must not keep the others waiting.
+            # One session that fails must not keep the others waiting.
             await self._deadlines.reschedule(due.session_id, due.due_at, due.now + _AGAIN)
             return
         session = (await self._repository.load(due.session_id)).session

@@ -40,7 +40,7 @@ class Newest:
         """
         async with self._lock:
             if head - self._end > self._KEPT:
-                # Nobody has kept up; whoever comes near the head again begins here.
+                # No webhook is near the head now; the first that is again begins here.
                 self._end = head
                 self.clear()
             if position < self._start:

@@ -1,4 +1,4 @@
-"""What somebody meant who named a type of events that there is not."""
+"""Which type of events an unknown name was probably meant for."""
 
 import re
 from collections.abc import Collection, Mapping

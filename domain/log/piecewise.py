@@ -14,7 +14,7 @@ Piecewise = Generator[None, None, _T]
 
 
 def at_once(work: Piecewise[_T]) -> _T:
-    """Return what work makes that nobody needs pauses in.
+    """Do all of the work without pauses, and return what it makes.
 
     Args:
         work: From its beginning on.

@@ -1,4 +1,4 @@
-"""How nearly all records are spelled: all of one but whether its data can be read."""
+"""The spelling of nearly all records, up to their data, which this does not look into."""
 
 from datetime import datetime
 

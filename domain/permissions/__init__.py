@@ -1,1 +1,1 @@
-"""What tools a session may use, and which of it a child may have."""
+"""Which tools a session may use, and what of that a child of it may have."""

@@ -17,13 +17,13 @@ def wider_rules(held: PermissionRules, asked: PermissionRules) -> list[str]:
     if _BY_REACH.index(asked.mode) > _BY_REACH.index(held.mode):
         wider.append(f"mode:{asked.mode}")
     if held.mode != "approve-all" or held.ask:
-        # A pattern cannot be compared with others but for equality.
+        # Whether one pattern covers another cannot be told, only whether they are equal.
         wider += [f"allow:{pattern}" for pattern in asked.allow if pattern not in held.allow]
     return wider
 
 
 def require_within(ceiling: PermissionRules | None, rules: PermissionRules) -> None:
-    """Refuse rules that give a child, or a fork of one, back what narrowed it.
+    """Refuse rules of a child, or of a fork of one, that allow more than it was spawned with.
 
     Args:
         ceiling: What they may not exceed; None is no bound.
@@ -50,7 +50,7 @@ def _beyond(ceiling: PermissionRules, asked: PermissionRules) -> list[str]:
 
 
 def require_approval_within(ceiling: PermissionRules | None) -> None:
-    """Refuse to let a child, or a fork of one, call without asking what narrowed it asks for.
+    """Refuse tool approval to a child, or a fork of one, if the rules it was spawned with ask.
 
     Args:
         ceiling: What narrowed it; None is no bound.
@@ -63,5 +63,5 @@ def require_approval_within(ceiling: PermissionRules | None) -> None:
 
 
 def _asks_nothing(rules: PermissionRules) -> bool:
-    # To approve all calls allows no more then.
+    # Tool approval then allows no more than they do.
     return rules.mode == "deny-all" or (rules.mode == "approve-all" and not rules.ask)

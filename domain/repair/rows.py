@@ -72,7 +72,7 @@ class Dialect(Protocol):
     """How one system writes its events."""
 
     quiet_gates: bool
-    """Say nothing of what would keep a repair from doing what is not to be done."""
+    """Report why a repair must wait only where it would change something."""
 
     def planned(self, action: Action, standing: Standing) -> PlannedEvent:
         """Return the event that an action appends."""

@@ -16,7 +16,7 @@ from domain.session.work import Turn, TurnChanges, Turns
 
 _BEGINNING, _ = NAMES[SessionCreated]
 _put = object.__setattr__
-"""States are frozen for all but who made them."""
+"""Changes a frozen state; only for states that were made here and that nobody else has yet."""
 
 
 def fold(history: Iterable[Recorded], start: Session = ABSENT) -> Session:

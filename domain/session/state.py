@@ -126,7 +126,7 @@ class Spoken:
     messages: int = 0
     last_at: datetime | None = None
     open_id: str | None = None
-    """The id of the message of an agent that was said last: more of it is no other message."""
+    """The id of the agent's message that was said last: more of it is not counted again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +137,7 @@ class Child:
     role: str
     auto_stop: bool
     asked: str | None = None
-    """The digest of the request for it, until it has ended: another request is not for it."""
+    """The digest of the request that spawned it, until it ends: the same one is no new request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from domain.session.state import Session
 
 def _to_plain(value: Any) -> Any:
     if isinstance(value, PersistentMap):
-        entries: ItemsView[str, Any] = value.items()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        entries: ItemsView[str, Any] = value.items()  # pyright: ignore[reportUnknownVariableType]
         return {
             key: msgspec.Raw(_encode(item)) if type(item) in (dict, list) else item
             for key, item in entries
@@ -28,7 +28,7 @@ def _to_plain(value: Any) -> Any:
 
 def _to_dict(value: Any) -> Any:
     if isinstance(value, PersistentMap):
-        entries: ItemsView[str, Any] = value.items()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        entries: ItemsView[str, Any] = value.items()  # pyright: ignore[reportUnknownVariableType]
         return dict(entries)
     raise NotImplementedError(f"a state holds a {type(value)}")
 

@@ -50,7 +50,7 @@ class _Watch:
         if self._looking is None:
             self._looking = asyncio.ensure_future(self._look())
             self._looking.add_done_callback(self._looked)
-        # Who hangs up must not take the read away from the others.
+        # A caller that hangs up must not cancel the read of the others.
         return await asyncio.shield(self._looking)
 
     async def afresh(self) -> _Found:

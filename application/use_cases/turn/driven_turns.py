@@ -80,7 +80,7 @@ class DrivenTurn:
         self.since = outcome.first_sequence - 1
         """The sequence before its beginning."""
         self.is_driven = is_driven
-        """Whether anybody does anything about it."""
+        """Whether anybody works on it."""
         self.has_started = False
         self._turns = turns
         self._caller = caller
@@ -187,7 +187,7 @@ class DrivenTurn:
         try:
             await self._turns.handler.handle(self._caller.asks(self.session_id, command))
         except CairnError:
-            # Somebody has come after all, or has ended it.
+            # It was driven or ended in the meantime.
             return
 
 

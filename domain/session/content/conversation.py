@@ -184,7 +184,7 @@ def _rewound(session: Session, event: ConversationRewound, recorded: Recorded) -
     if again is not None:
         changes["description"] = replace(described, summary=again, summary_since=recorded.sequence)
     elif described.summary != _summary_after(session, event.to):
-        # It says what was not said yet.
+        # The summary covers what was taken back.
         changes["description"] = replace(described, summary=None)
     state = patched(session.state, event.set, event.delete)
     if state is not session.state:

@@ -32,7 +32,7 @@ class AcquireAttachment(Command):
 
 @decides(AcquireAttachment, refuses=(NotAttachable,))
 def acquire(session: Session, command: AcquireAttachment) -> list[SessionEvent]:
-    """Say who drives the session; that it was free, the lease has made sure of."""
+    """Say who drives the session; the lease was taken before, so nobody else does."""
     require_present(session)
     require_name(command.holder, "holder")
     held = session.attachment

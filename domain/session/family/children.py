@@ -50,7 +50,7 @@ class RestoreChild(Command):
 
 @decides(RestoreChild)
 def restore_child(session: Session, command: RestoreChild) -> list[SessionEvent]:
-    """Say that a child lives again; it does, so no limit refuses it, but the next one counts it."""
+    """Say that a child lives again: no limit refuses it, and the next spawn counts it."""
     require_present(session)
     if str(command.child_id) in session.children:
         return []

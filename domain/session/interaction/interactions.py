@@ -148,7 +148,7 @@ def require_pending(
         first = session.interactions.decided.get(request_id)
         if first is not None:
             raise InteractionDecided(None, interaction_id=request_id, decision=first)
-        # A request of a stopped session that never was is no news: the stop is.
+        # Of a stopped session the stop is told, and not that there is no such request.
         require_active(session)
         raise InteractionNotFound(None, interaction_id=request_id)
     if kind is not None and pending.kind != kind:

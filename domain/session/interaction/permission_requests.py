@@ -131,7 +131,7 @@ def _decided_by_rule(session: Session, command: RequestPermission) -> list[Sessi
         return [_decided(command.request_id, chosen, reason)]
     if verdict.decision == "allow":
         return []
-    # Denied, and nothing on offer says no: it must not hang about as if it could be allowed.
+    # Denied, but no option says no: it is cancelled, so that nobody can allow it later.
     return [PermissionDecided(request_id=command.request_id, decision="cancelled", reason=reason)]
 
 

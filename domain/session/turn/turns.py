@@ -98,7 +98,7 @@ def start(session: Session, command: StartTurn) -> list[SessionEvent]:
     require_new_turn(session, command.turn_id)
     require_new_message(session, command.message_id)
     if command.mode not in (None, "interrupt"):
-        # What may wait is held to the limit, whether it waits or not: no answer goes by luck.
+        # The limit holds even if nothing runs: the same request must not pass or fail by chance.
         largest = session.lifecycle.limits.input_bytes or input_queue.MAX_BYTES
         input_queue.require_size(input_queue.whole(command.parts, command.meta), largest)
     running = session.turns.running
