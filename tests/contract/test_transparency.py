@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from hashlib import sha256
 
 import psycopg
 import pytest
@@ -11,12 +12,13 @@ from psycopg import AsyncConnection
 from application.errors import AuditKeyMissing, BeyondTheLog
 from application.fan_out import FanOut
 from application.ports.store import Store
+from application.projections import log_tiles
 from application.projections.log_tiles import CONSUMER, TileKeeper
 from application.reads.evidence.transparency import AuditKeys, TransparencyLog
 from domain.errors import LogDamaged
 from domain.transparency.notes import parse_note, parse_tree_head
 from domain.transparency.proofs import goes_on
-from domain.transparency.tiles import TileId
+from domain.transparency.tiles import WIDTH, TileId, completed
 from domain.transparency.tree import EMPTY_ROOT, Frontier, leaf_hash
 from infrastructure.keys.ed25519 import Ed25519
 from infrastructure.postgres.connecting.database import Database
@@ -173,6 +175,55 @@ async def test_keepers_in_two_processes_keep_each_tile_once(kept: Kept) -> None:
     rows = await kept.database.fetch("select count(*), max(number) from log_tiles", {})
     assert rows == [(7, 6)]
     assert await PostgresCheckpoints(kept.database).position(CONSUMER) == 1792
+
+
+async def test_a_tree_kept_in_many_batches_is_the_one_of_the_log(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_tiles, "_BATCH", 2 * WIDTH)
+    same = kept.keeper()
+    for grown in (5 * WIDTH + 7, 4 * WIDTH, 1, 3 * WIDTH):
+        await kept.grow(grown)
+        size = len(kept.digests)
+        # The first one goes on with the edge that it remembers, the other one with what is kept.
+        await (same if size % 2 else kept.keeper()).catch_up(size)
+        leaves = b"".join(map(leaf_hash, kept.digests[: size - size % WIDTH]))
+        wanted = completed(0, {}, leaves)
+        tiles = await PostgresTiles(kept.database).kept([tile.at for tile in wanted])
+        assert sorted(tiles) == wanted
+        assert await kept.database.fetch("select count(*) from log_tiles", {}) == [(len(wanted),)]
+        assert await kept.tree().root(size) == kept.root(size)
+
+
+async def test_keepers_in_two_processes_share_many_batches(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_tiles, "_BATCH", WIDTH)
+    await kept.grow(3000)
+    await asyncio.gather(*(kept.keeper().catch_up(3000) for _ in range(3)))
+    assert await PostgresCheckpoints(kept.database).position(CONSUMER) == 2816
+    assert await kept.tree().root(3000) == kept.root(3000)
+
+
+async def test_of_a_tile_come_as_many_hashes_as_are_asked_for(kept: Kept) -> None:
+    leaves = b"".join(sha256(b"%d" % number).digest() for number in range(WIDTH * (WIDTH + 2)))
+    made = completed(0, {}, leaves)
+    whole = {tile.at: tile.hashes for tile in made}
+    roots = {tile.at.number: tile.root for tile in made if tile.at.level == 0}
+    tiles = PostgresTiles(kept.database)
+    await kept.database.transact(lambda inside: tiles.keep(inside, made), patience=60)
+
+    lowest, above, beside = TileId(0, 1), TileId(1, 0), TileId(1, 1)
+    assert await tiles.hashes({above: WIDTH, lowest: WIDTH}) == {
+        above: whole[above],
+        lowest: whole[lowest],
+    }
+    # A tree that was smaller has a part of them, though all are kept by now.
+    assert await tiles.hashes({above: 3, lowest: 3}) == {above: roots[0] + roots[1] + roots[2]}
+    assert await tiles.hashes({beside: 1}) == {beside: roots[WIDTH]}
+    assert await tiles.hashes({beside: 2}) == {beside: roots[WIDTH] + roots[WIDTH + 1]}
+    with pytest.raises(LogDamaged, match="1 tiles of level 0"):
+        await tiles.hashes({beside: 3})
 
 
 async def test_what_is_kept_cannot_be_changed(kept: Kept) -> None:
