@@ -11,6 +11,7 @@ from psycopg import AsyncConnection
 
 from application.errors import AuditKeyMissing, BeyondTheLog
 from application.fan_out import FanOut
+from application.ports.log.transparency import SignedHead
 from application.ports.store import Store
 from application.projections import log_tiles
 from application.projections.log_tiles import CONSUMER, TileKeeper
@@ -162,6 +163,29 @@ async def test_a_new_key_signs_beside_the_old_one_and_then_alone(kept: Kept) -> 
         new.verifier.key_id
     ]
     assert await kept.tree(AuditKeys((new, KEY))).checkpoint() == both
+
+
+async def test_checkpoints_of_one_size_are_on_one_page(kept: Kept) -> None:
+    keys = [Ed25519().new_key(KEY.verifier.name) for _ in range(3)]
+    signed = [await kept.tree().checkpoint()]
+    for grown in (1, 2):
+        await kept.grow(grown)
+        signed += [await kept.tree(AuditKeys((key,))).checkpoint() for key in keys]
+    assert len({one.note for one in signed}) == 7
+
+    tree = kept.tree()
+    assert await tree.history(None, 10) == signed[::-1]
+    found: list[SignedHead] = []
+    before: int | None = None
+    while page := await tree.history(before, 2):
+        found += page
+        before = page[-1].head.size
+    assert found == signed[::-1]
+
+    heads = PostgresSignedHeads(kept.database)
+    assert await heads.between(0, 3) == signed[1:]
+    assert await heads.between(0, 1) == await heads.between(0, 2) == signed[1:4]
+    assert await heads.between(1, 3) == signed[4:]
 
 
 async def test_nothing_is_signed_without_a_key(kept: Kept) -> None:

@@ -82,7 +82,11 @@ class SignedHeads(Protocol):
         ...
 
     async def page(self, before: int | None, limit: int) -> Sequence[SignedHead]:
-        """Return some with trees smaller than `before`, the largest first; None is all of them."""
+        """Return some with trees smaller than `before`, the largest first; None is all of them.
+
+        More than `limit` come where others are of the size of the last: all of one size come at
+        once.
+        """
         ...
 
     async def between(self, after: int, upto: int) -> Sequence[SignedHead]:

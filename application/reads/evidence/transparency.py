@@ -148,7 +148,7 @@ class TransparencyLog:
 
         Args:
             before: Only of smaller trees; None is all of them.
-            limit: The most.
+            limit: The most, but for others of the size of the last.
         """
         return await self._heads.page(before, limit)
 

@@ -41,10 +41,15 @@ select origin, size, root, note, signed_at from signed_heads
 where size = %(size)s and signers = %(signers)s
 
 -- name: heads
-select origin, size, root, note, signed_at from signed_heads
-where size < %(before)s
+-- Whoever goes on before the size of the last one misses none of that size.
+select origin, size, root, note, signed_at
+from (
+  select * from signed_heads
+  where size < %(before)s
+  order by size desc
+  fetch first %(limit)s rows with ties
+) as page
 order by size desc, signed_at desc
-limit %(limit)s
 
 -- name: heads_between
 select origin, size, root, note, signed_at from signed_heads
