@@ -8,6 +8,7 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,6 +27,10 @@ STARTING = 300.0
 class Process:
     pid: int = 7
     killed: bool = False
+    returncode: int | None = None
+
+    def poll(self) -> int | None:
+        return self.returncode
 
     def kill(self) -> None:
         self.killed = True
@@ -108,3 +113,95 @@ def test_a_server_whose_workers_can_never_be_started_says_so(
         keeper._failures = 2
         with pytest.raises(Failure, match="3 workers could not start"):
             keeper._replace()
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr(supervisor, "time", SimpleNamespace(monotonic=lambda: self.now))
+
+
+class Bells:
+    """A selector that hears nothing, and tells how long it was to wait."""
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+
+    def register(self, *_: object) -> None: ...
+
+    def unregister(self, *_: object) -> None: ...
+
+    def select(self, seconds: float) -> list[Any]:
+        self.waits.append(seconds)
+        return []
+
+
+def test_a_worker_that_ends_is_replaced_at_once_and_one_that_never_came_up_after_a_pause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, bells = Clock(monkeypatch), Bells()
+    made: list[Process] = []
+
+    def start(*_: object, **__: object) -> Process:
+        made.append(Process())
+        return made[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with socket.socket() as listening, closing(ConnectionCounts.make(1)) as counts:
+        keeper: Any = Supervisor(Settings(workers=1), listening, tmp_path, counts, lambda: None)
+        keeper._replace()
+        keeper._workers[0].is_ready = True
+        keeper._look()
+        for many in range(2, 6):
+            # It has served: nothing speaks against another one.
+            made[-1].returncode = 1
+            keeper._look()
+            keeper._replace()
+            assert len(made) == many
+            keeper._workers[0].is_ready = True
+        keeper._workers[0].is_ready = False
+        pauses: list[float] = []
+        for many in range(6, 80):
+            # Once all have served, no number of failures ends the server.
+            made[-1].returncode = 1
+            keeper._look()
+            keeper._replace()
+            assert len(made) == many - 1
+            keeper._sleep(bells, 1e9)
+            pauses.append(bells.waits[-1])
+            clock.now += pauses[-1]
+            keeper._replace()
+            assert len(made) == many
+        assert pauses == sorted(pauses)
+        assert 0 < pauses[0] < pauses[1] < pauses[-1] == pauses[-2] <= 60
+        os.close(keeper._workers[0].signs)
+
+
+def test_a_worker_that_has_served_is_replaced_at_once_though_another_one_never_came_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Clock(monkeypatch)
+    made: list[Process] = []
+
+    def start(*_: object, **__: object) -> Process:
+        made.append(Process())
+        return made[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with socket.socket() as listening, closing(ConnectionCounts.make(2)) as counts:
+        keeper: Any = Supervisor(Settings(workers=2), listening, tmp_path, counts, lambda: None)
+        keeper._replace()
+        served, other = keeper._workers
+        served.is_ready = True
+        other.process.returncode = 1
+        keeper._look()
+        keeper._replace()
+        assert len(made) == 2
+        served.process.returncode = 1
+        keeper._look()
+        keeper._replace()
+        assert len(made) == 4
+        for one in keeper._workers:
+            os.close(one.signs)
