@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from application.errors import StoreUnavailable
+from application.errors import CursorAhead, StoreUnavailable
 from application.fan_out import FanOut
 from application.ports.log.events import FeedPage
 from application.reads.streams import feed as feeds
@@ -187,3 +187,15 @@ async def test_who_waits_is_let_go_when_the_server_stops_and_knows_where_to_go_o
         shop.fan_out.close()
     assert waiting.result().events == []
     assert (waiting.result().next, waiting.result().up_to_date) == (2, True)
+
+
+async def test_a_cursor_that_is_ahead_of_the_log_is_refused_and_one_at_its_end_is_not() -> None:
+    shop = Shop()
+    await shop.happens(SAID, SAID)
+    assert [await shop.feed.start_of(after) for after in (None, 0, 2)] == [2, 0, 2]
+    assert (await shop.feed.page(2, 10, FeedFilter(), 0.0)).next == 2
+    with pytest.raises(CursorAhead) as start:
+        await shop.feed.start_of(3)
+    with pytest.raises(CursorAhead) as page:
+        await shop.feed.page(3, 10, FeedFilter(), 0.0)
+    assert start.value.facts == page.value.facts == {"head": 2, "cursor": 3}

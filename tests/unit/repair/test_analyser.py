@@ -282,6 +282,13 @@ def test_the_memory_of_an_analysis_does_not_grow_with_what_was_said() -> None:
     assert large < small + 256 * 1024
 
 
+def test_a_call_that_is_told_again_without_its_name_keeps_it() -> None:
+    turns = Turns()
+    for name in ("", "grep", ""):
+        turns.follow(Row(None, None, "t1", "call", "c1", name))
+    assert [one.tool_name for one in turns.plan("final") if one.tool_call_id] == ["grep"]
+
+
 def test_calls_of_turns_that_ended_long_ago_are_known_in_little_memory() -> None:
     turns = Turns()
 
