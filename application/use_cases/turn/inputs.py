@@ -60,8 +60,8 @@ class Inputs:
         command = QueueInputs(
             inputs=tuple(
                 NewInput(
-                    input_id=one.input_id or self._new_name(),
-                    message_id=one.message_id or self._new_name(),
+                    input_id=one.input_id or self._clock.new_name(),
+                    message_id=one.message_id or self._clock.new_name(),
                     parts=one.parts,
                     meta=one.meta,
                 )
@@ -71,6 +71,3 @@ class Inputs:
             hold=hold,
         )
         return await self._handler.handle(caller.asks(session_id, command))
-
-    def _new_name(self) -> str:
-        return self._clock.new_name()

@@ -84,7 +84,7 @@ class Interactions:
             meta: What the agent says of it.
         """
         command = RequestPermission(
-            request_id=request_id or self._new_name(),
+            request_id=request_id or self._clock.new_name(),
             turn_id=turn_id,
             options=options,
             tool_call_id=tool_call_id,
@@ -132,7 +132,7 @@ class Interactions:
         if schema is not None:
             self._require_sound(schema)
         command = RequestElicitation(
-            request_id=request_id or self._new_name(),
+            request_id=request_id or self._clock.new_name(),
             message=message,
             turn_id=turn_id,
             schema=schema,
@@ -264,6 +264,3 @@ class Interactions:
 
     def _in(self, seconds: int | None) -> datetime | None:
         return None if seconds is None else self._clock.now() + timedelta(seconds=seconds)
-
-    def _new_name(self) -> str:
-        return self._clock.new_name()
