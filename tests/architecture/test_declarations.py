@@ -7,9 +7,12 @@ from pkgutil import walk_packages
 from typing import get_args, get_type_hints
 
 import pytest
+from litestar.response.base import ASGIResponse
 
 import domain.session
+from api.http.describing.route_docs import Describes
 from api.http.incoming.query import parameters_of
+from api.http.incoming.requests import HttpRequest
 from api.v1 import routes
 from api.v1.route_table import ROUTES, routes_of
 from api.v1.routes import documents
@@ -17,7 +20,7 @@ from api.v1.schemas.session.session_queries import ListSessionsQuery
 from api.v1.schemas.session.session_shape import Session
 from domain.log.catalogue import NAMES, Event
 from domain.session import commands
-from domain.session.declarations import EFFECTS, RULES, Command, refusals_of
+from domain.session.declarations import EFFECTS, RULES, Command
 from domain.session.events import SessionEvent, Unrecognised
 from domain.session.state import MARKS, Description
 
@@ -42,12 +45,16 @@ def test_every_command_has_its_rule():
     assert missing(set(declared_commands()), set(RULES)) == [], "add @decides to its rule"
 
 
-def test_the_document_of_routes_names_a_command_without_a_rule():
+def test_no_route_can_be_declared_for_a_command_without_a_rule():
     class Forgotten(Command):
         pass
 
+    async def route(_: HttpRequest) -> ASGIResponse:
+        raise AssertionError
+
+    describes = Describes("Sessions", answers={}, asks=(Forgotten,))
     with pytest.raises(LookupError, match=r"Forgotten has no rule; write `@decides\(Forgotten\)`"):
-        refusals_of(Forgotten)
+        describes(route)
 
 
 def test_every_command_is_found_in_the_module_of_all_commands():

@@ -120,7 +120,12 @@ class Describes:
     media_type: str = "application/json"
 
     def __call__(self, handler: Handler) -> Handler:
-        """Keep it for the document, and hold the handler to the query that it has declared."""
+        """Keep it for the document, and hold the handler to the query that it has declared.
+
+        Raises:
+            LookupError: It asks for a command without a rule; the server does not start.
+        """
+        self.refusals()
         if not self.any_query:
             handler = without_query(handler)
         _DESCRIPTIONS[handler] = self
