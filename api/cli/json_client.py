@@ -8,8 +8,9 @@ import httpx
 import msgspec
 
 from api.cli.client_options import client_options, token_in
-from api.cli.options import Failure, UsageError
-from api.cli.refused import Refused
+from api.cli.options import UsageError
+from api.cli.refused import problem_of
+from api.cli.unanswered import no_cairn, of_cairn, unanswered
 
 _PATIENCE = 120.0
 
@@ -58,8 +59,8 @@ class JsonClient:
         answer = self._answer(method, path, query, json=body, headers=headers)
         try:
             return msgspec.json.decode(answer.content)
-        except msgspec.DecodeError as error:
-            raise self._unanswered(error) from None
+        except msgspec.DecodeError:
+            raise no_cairn(self._url) from None
 
     def text(
         self, method: str, path: str, query: Mapping[str, Any] | None = None, *, accept: str
@@ -75,28 +76,20 @@ class JsonClient:
         Raises:
             Failure: It cannot be asked, or refuses.
         """
-        return self._answer(method, path, query, headers={"Accept": accept}).text
+        answer = self._answer(method, path, query, headers={"Accept": accept})
+        of_cairn(self._url, answer, accept)
+        return answer.text
 
     def _answer(
         self, method: str, path: str, query: Mapping[str, Any] | None, **rest: Any
     ) -> httpx.Response:
         try:
             answer = self._client.request(method, path, params=query, **rest)
-            if answer.is_success:
-                return answer
-            said = msgspec.json.decode(answer.content)
-        except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError) as error:
-            raise self._unanswered(error) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise unanswered(self._url, error) from None
         except UnicodeEncodeError:
             # An argument of a command that is no UTF-8 has halves of characters in it.
             raise UsageError("What is asked for is not a text of UTF-8.") from None
-        raise Refused(said, answer.status_code)
-
-    def _unanswered(self, error: Exception) -> Failure:
-        said = str(error) or type(error).__name__
-        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-            return Failure(
-                f"Nobody answers at {self._url} ({said}); start a server with `cairn serve`, or say"
-                " with --url or CAIRN_URL where it is."
-            )
-        return Failure(f"The server at {self._url} cannot be asked: {said}.")
+        if not answer.is_success:
+            raise problem_of(answer.status_code, answer.content)
+        return answer

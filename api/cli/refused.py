@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 
 from api.cli.options import Failure
+from api.cli.unanswered import SEE_THE_URL
 
+_FOREIGN = f"this is no answer of Cairn; {SEE_THE_URL}"
 _HOW_TO_ENTER = " Name a file that holds a good one: --token-file FILE, or CAIRN_TOKEN_FILE."
 
 
@@ -23,7 +25,7 @@ class Refused(Failure):
         self.problem = problem
         self.status = status
         self.code = str(problem.get("code") or "")
-        said = str(problem.get("detail") or self.code).removesuffix(".")
+        said = str(problem.get("detail") or self.code or _FOREIGN).removesuffix(".")
         what_to_do = _HOW_TO_ENTER if status == HTTPStatus.UNAUTHORIZED else ""
         super().__init__(f"The server says: {said} ({status}).{what_to_do}")
 
@@ -43,5 +45,5 @@ def problem_of(status: int, content: bytes) -> Refused:
     try:
         problem = msgspec.json.decode(content, type=dict[str, Any])
     except msgspec.MsgspecError:
-        problem = {"detail": "this is no answer of Cairn"}
+        problem = {}
     return Refused(problem, status)

@@ -14,6 +14,11 @@ from domain.session.events import SessionCreated
 
 FORMAT = 1
 """The version of export files; another one is refused."""
+WHAT_TO_SEND = (
+    "give what `cairn export` has made (.jsonl, .jsonl.zst, .tar.zst or a folder);"
+    " `cairn import --from SYSTEM` takes what other systems write"
+)
+"""What is said to whoever sends something else."""
 LONGEST_LINE = 16 * 1024 * 1024
 """The most bytes of one line."""
 PLACE = (
@@ -139,7 +144,9 @@ def header_of(line: bytes, name: str) -> Header:
     try:
         told: Any = json.loads(line)
         if not isinstance(told, dict) or "cairn_export" not in told:
-            raise FileFault(f"{name} is no export of Cairn: its first line is no header")
+            raise FileFault(
+                f"{name} is no export of Cairn: its first line is no header; {WHAT_TO_SEND}"
+            )
         told = cast("dict[str, Any]", told)
         if told["cairn_export"] != FORMAT:
             raise FileFault(

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Self, cast
 
 from application.transfer.blob_files import BLOB_FILE
 from application.transfer.bundles import CHECKPOINT, FILE_NAME, FORMAT, MANIFEST
-from application.transfer.lines import LONGEST_LINE, FileFault
+from application.transfer.lines import LONGEST_LINE, WHAT_TO_SEND, FileFault
 from infrastructure.transfer.archive_members import (
     BLOCK,
     Arrived,
@@ -30,8 +30,12 @@ from infrastructure.transfer.compression import MAGIC, Corrupt, OutOfBounds, dec
 
 _LARGEST_MANIFEST = 128 * 1024 * 1024
 _LARGEST_NOTE = 64 * 1024
-_OTHERS = ((b"PK", "a zip archive"), (b"\x1f\x8b", "compressed with gzip"))
-_UNKNOWN = "neither an export file nor a bundle"
+_OTHERS = (
+    (b"PK", "it is a zip archive"),
+    (b"\x1f\x8b", "it is compressed with gzip"),
+    (b"SQLite format 3", "it is a database of SQLite"),
+)
+_UNKNOWN = "it has neither the first line of one session nor the form of a bundle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +147,7 @@ class Bundle:
                 yield PackedFile("the file", whole, whole)
                 return
         if not is_archive(head):
-            found = next((said for magic, said in _OTHERS if head.startswith(magic)), _UNKNOWN)
-            raise FileFault(
-                f"the file is {found}; send an export file (.jsonl, .jsonl.zst) or a bundle of them"
-                " (.tar, .tar.zst); `cairn import --from SYSTEM` takes what other systems write"
-            )
+            raise FileFault(f"the file is no export of Cairn: {_what_is(head)}; {WHAT_TO_SEND}")
         async for file in self._logs_of(members(source, arrived)):
             yield file
         # What comes behind the end of the archive is nothing, but it has to come.
@@ -225,6 +225,12 @@ def _manifest(content: Range) -> Mapping[str, Any]:
     return manifest
 
 
+def _what_is(head: bytes) -> str:
+    if not head:
+        return "it is empty"
+    return next((said for magic, said in _OTHERS if head.startswith(magic)), _UNKNOWN)
+
+
 def _name_of(path: str) -> str:
     """Return the name of a member in its bundle, which may lie in a folder of the archive.
 
@@ -240,4 +246,4 @@ def _name_of(path: str) -> str:
         is_ours = FILE_NAME.fullmatch(name) or BLOB_FILE.fullmatch(name)
         if len(parts) <= take + 1 and (name in (MANIFEST, CHECKPOINT) or is_ours):
             return name
-    raise FileFault(f"{found[:200]!r} has no place in a bundle")
+    raise FileFault(f"{found[:200]!r} has no place in a bundle; {WHAT_TO_SEND}")

@@ -292,10 +292,12 @@ async def test_a_bomb_is_stopped_early() -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "neither an export file nor a bundle"),
+        (b"", "no export of Cairn: it is empty; give what `cairn export` has made"),
+        (b"hello", "neither the first line of one session nor the form of a bundle"),
+        (b"SQLite format 3\0", "a database of SQLite; .* `cairn import --from SYSTEM`"),
         (b"PK\x03\x04rest", "a zip archive"),
         (b"\x1f\x8bgzip", "compressed with gzip"),
-        (zstandard.compress(zstandard.compress(b"{}")), "neither an export file nor a bundle"),
+        (zstandard.compress(zstandard.compress(b"{}")), "neither the first line"),
         (zstandard.compress(b"{}" * 1000)[:-3], "its end is missing"),
         (zstandard.MAGIC_NUMBER.to_bytes(4, "little") + b"\xff" * 100, "cannot be unpacked"),
     ],

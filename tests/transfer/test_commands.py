@@ -208,6 +208,12 @@ def test_folders_with_other_things_in_them_are_refused(here: str, run: Run, tmp_
     (folder / "notes.txt").write_text("x")
     status, _, err = run("import", folder, "--url", here)
     assert (status, "has no place in a bundle" in err) == (2, True)
+    (folder / "notes.txt").unlink()
+    for one in folder.rglob("*"):
+        if one.is_file():
+            one.unlink()
+    status, _, err = run("import", folder, "--url", here)
+    assert (status, "an empty folder; give what `cairn export` has made" in err) == (2, True)
     os.mkfifo(tmp_path / "pipe")
     status, _, err = run("import", tmp_path / "pipe", "--url", here)
     assert (status, "neither a file nor a folder" in err) == (2, True)

@@ -3,6 +3,7 @@
 import httpx
 
 from api.cli.options import Failure
+from api.cli.refused import problem_of
 
 
 class Damaged(Failure):
@@ -37,11 +38,11 @@ def get(client: httpx.Client, path: str) -> httpx.Response:
 
 def refused(answer: httpx.Response) -> Failure:
     """Return the failure that an answer tells of."""
-    try:
-        problem = answer.json()
-        words = str(problem["detail"])
-        if problem["code"] == "beyond_the_log":
-            return TooShort(words, int(problem["head"]))
-        return Damaged(words) if problem["code"] == "log_damaged" else Failure(words)
-    except (ValueError, KeyError):
-        return Failure(f"The server answers {answer.status_code}.")
+    refusal = problem_of(answer.status_code, answer.content)
+    match refusal.problem:
+        case {"code": "beyond_the_log", "detail": str(words), "head": int(head)}:
+            return TooShort(words, head)
+        case {"code": "log_damaged", "detail": str(words)}:
+            return Damaged(words)
+        case _:
+            return refusal

@@ -18,6 +18,7 @@ from api.cli.proving.checkpoint import Holds, verify_checkpoint
 from api.cli.proving.outcome import VerificationSoFar
 from api.cli.proving.server import get, refused
 from api.cli.reading.session_ids import find_session
+from api.cli.unanswered import no_cairn, unanswered
 from api.composition.keys import signatures
 
 _PATIENCE = 600.0
@@ -117,10 +118,9 @@ def run(asked: Asked, *, url: str, token: str | None, holds: Holds) -> Verificat
             for session in asked.sessions:
                 outcome.add(get(client, f"/v1/sessions/{session}/verify").json())
         except httpx.HTTPError as error:
-            why = str(error) or type(error).__name__
-            raise Failure(f"The server does not answer: {why}.") from None
+            raise unanswered(url, error) from None
         except json.JSONDecodeError:
-            raise Failure("What answers is no Cairn server, or its answer was cut off.") from None
+            raise no_cairn(url) from None
     return outcome
 
 

@@ -10,6 +10,7 @@ from api.cli.options import UsageError
 from api.composition.transfer_files import compressor
 from application.transfer.blob_files import BLOB_FILE
 from application.transfer.bundles import CHECKPOINT, FILE_NAME, MANIFEST
+from application.transfer.lines import WHAT_TO_SEND
 
 READ = 1024 * 1024
 
@@ -44,9 +45,12 @@ def archived(folder: Path) -> Iterator[bytes]:
         folder: Its files, and nothing else.
 
     Raises:
-        UsageError: There is something else in it.
+        UsageError: There is something else in it, or nothing.
     """
-    return archived_files(folder, _files_in(folder))
+    files = list(_files_in(folder))
+    if not files:
+        raise UsageError(f"{folder} is an empty folder; {WHAT_TO_SEND}.")
+    return archived_files(folder, files)
 
 
 def archived_files(folder: Path, files: Iterable[Path | None]) -> Iterator[bytes]:
@@ -85,7 +89,7 @@ def _files_in(folder: Path) -> Iterator[Path]:
 
 def _member(path: Path, name: str) -> Iterator[bytes]:
     if not is_ours(name):
-        raise UsageError(f"{path} has no place in a bundle.")
+        raise UsageError(f"{path} has no place in a bundle; {WHAT_TO_SEND}.")
     if path.is_symlink() or not path.is_file():
         raise UsageError(f"{path} is no regular file; a bundle has only those.")
     info = tarfile.TarInfo(name)

@@ -11,6 +11,7 @@ import msgspec
 from api.cli.client_options import client_options, token_in
 from api.cli.options import Failure
 from api.cli.refused import problem_of
+from api.cli.unanswered import of_cairn, unanswered
 
 _CONNECT = 15.0
 _SILENCE = 3600.0
@@ -76,6 +77,7 @@ class TransferServer:
     """
 
     def __init__(self, url: str, token_file: Path | None) -> None:
+        self._url = url
         patience = httpx.Timeout(_SILENCE, connect=_CONNECT)
         self._client = httpx.Client(timeout=patience, **client_options(url, token_in(token_file)))
 
@@ -118,10 +120,11 @@ class TransferServer:
             response = self._client.send(request, stream=True)
             said = b"" if response.is_success else response.read()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Failure(f"The server cannot be asked: {error or type(error).__name__}.") from None
+            raise unanswered(self._url, error) from None
         try:
             if not response.is_success:
                 raise problem_of(response.status_code, said)
+            of_cairn(self._url, response, accept)
             yield Answer(response)
         finally:
             response.close()
