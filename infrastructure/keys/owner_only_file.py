@@ -62,6 +62,10 @@ def write_new(path: Path, text: str) -> None:
         raise KeyFileError(
             f"{path} exists already, and was left as it is; add a new key to it with `--rotate`."
         ) from None
+    except FileNotFoundError:
+        raise KeyFileError(
+            f"{path} cannot be written, for there is no folder {path.parent}; make it first."
+        ) from None
     except OSError as error:
         raise KeyFileError(f"{path} cannot be written ({error.strerror}).") from None
 

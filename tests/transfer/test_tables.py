@@ -113,7 +113,7 @@ def test_what_makes_no_table_is_said(
     assert ".parquet" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert export(api, tmp_path / "none.parquet") == 2
-    assert "pip install 'cairn[parquet]'" in capsys.readouterr().err
+    assert "`cairn-sessions[parquet]`" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["taken.parquet"]
     assert taken.read_bytes() == b""
 

@@ -70,6 +70,11 @@ def test_a_file_without_a_key(tmp_path: Path, text: bytes) -> None:
         read_keys(path)
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(KeyFileError, match=r"no folder .*nowhere; make it first"):
+        make_key(tmp_path / "nowhere" / "audit.key", "audit.example.com/cairn")
+
+
 def test_what_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(KeyFileError):
         read_keys(tmp_path)

@@ -111,7 +111,8 @@ def _write(logs: Iterator[tuple[str, Iterator[bytes]]], file: IO[bytes]) -> int:
         parquet: Any = import_module("pyarrow.parquet")
     except ImportError:
         raise UsageError(
-            "Tables are written by pyarrow, which is not installed: pip install 'cairn[parquet]'."
+            "Tables are written by pyarrow, which is not installed; install"
+            " `cairn-sessions[parquet]`, or pyarrow beside this program."
         ) from None
     types = {
         "string": pa.string(), "int64": pa.int64(), "int32": pa.int32(),
