@@ -115,7 +115,7 @@ class EntryJson(Sequence[bytes]):
                 yield b","
             yield b",".join(self._run(self._packed, list(self._rest), places))
 
-    def beside(self, other: "EntryJson") -> "Beside":
+    def beside(self, other: "EntryJson") -> "MayDiffer":
         """Return what may differ from another moment.
 
         Two moments of one transcript share blocks, and an entry keeps its place in them. So only
@@ -125,7 +125,7 @@ class EntryJson(Sequence[bytes]):
         Args:
             other: The same transcript at another moment.
         """
-        found = Beside([], [], [], [])
+        found = MayDiffer([], [], [], [])
         places, its_places = sorted(self._others), sorted(other._others)
         alike = 0
         for block, its in zip(self._blocks, other._blocks, strict=False):
@@ -207,7 +207,7 @@ class Run:
         return self.text.split(b"\n") if self.count else []
 
 
-class Beside(NamedTuple):
+class MayDiffer(NamedTuple):
     """What may differ between two moments of a transcript.
 
     Args:
@@ -223,7 +223,7 @@ class Beside(NamedTuple):
     only_theirs: list[Run]
 
 
-def changed_entries(earlier: EntryJson, later: EntryJson) -> Beside:
+def changed_entries(earlier: EntryJson, later: EntryJson) -> MayDiffer:
     """Return the entries of each of two moments of a transcript that the other one has not.
 
     Args:
