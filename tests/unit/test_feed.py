@@ -199,3 +199,10 @@ async def test_a_cursor_that_is_ahead_of_the_log_is_refused_and_one_at_its_end_i
     with pytest.raises(CursorAhead) as page:
         await shop.feed.page(3, 10, FeedFilter(), 0.0)
     assert start.value.facts == page.value.facts == {"head": 2, "cursor": 3}
+
+
+async def test_one_page_looks_at_a_part_of_the_log_alone_though_there_is_time_to_wait() -> None:
+    shop = Shop()
+    await shop.happens(*[SAID] * 12)
+    page = await shop.feed.page(1, 10, FeedFilter(types=(CALLED,)), 60.0)
+    assert (page.events, page.next, page.up_to_date) == ([], 6, False)
