@@ -206,3 +206,21 @@ async def test_one_page_looks_at_a_part_of_the_log_alone_though_there_is_time_to
     await shop.happens(*[SAID] * 12)
     page = await shop.feed.page(1, 10, FeedFilter(types=(CALLED,)), 60.0)
     assert (page.events, page.next, page.up_to_date) == ([], 6, False)
+
+
+async def test_a_log_that_was_cut_behind_the_fan_out_is_answered_with_what_there_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shop = Shop()
+    await shop.happens(SAID)
+    shop.fan_out.reached(9)
+    reads = 0
+
+    async def count() -> None:
+        nonlocal reads
+        reads += 1
+        assert reads == 1
+
+    shop.before_each_read(monkeypatch, count)
+    page = await shop.feed.page(1, 10, FeedFilter(), 0.0)
+    assert (page.events, page.next, page.head) == ([], 1, 1)

@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from api.composition.over_store import tails_over
+from application.errors import StoreUnavailable
 from application.fan_out import FanOut
 from application.ports.session.session_row import NEVER
 from application.reads.streams.pace import LONGEST_GAP, Pace
@@ -17,6 +19,9 @@ from application.reads.streams.selecting import ALL, Filter
 from application.reads.streams.stream_items import CaughtUp, Closing, StreamItem, StreamTiming
 from infrastructure.memory.store import MemoryStore
 from tests.support.appends import START, Chain, at
+
+LARGE = "x" * 100_000
+"""More than is read at once."""
 
 
 class Theatre:
@@ -41,8 +46,8 @@ class Theatre:
         self.now += seconds
         return self.stops_at is not None and self.now >= self.stops_at
 
-    async def happens(self, second: float, name: str = "message.added") -> None:
-        append = self.chain.next([name], at=at(second))
+    async def happens(self, second: float, name: str = "message.added", text: str = "") -> None:
+        append = self.chain.next([name], at=at(second), text=text)
         await self.store.log.append(append)
         self.fan_out.publish(self.chain.session_id, append, self.chain.sequence)
 
@@ -125,6 +130,42 @@ async def test_a_replay_that_is_ended_says_where_to_go_on(
     assert len(found) == 3
     theatre.stops_at = None
     assert (await theatre.past(1000, since=2))[0] == (0, 3)
+
+
+async def test_events_that_are_read_again_when_they_are_due_come_once_and_in_time() -> None:
+    theatre = Theatre()
+    for second, text in enumerate(("", LARGE, LARGE, "", LARGE)):
+        await theatre.happens(second, text=text)
+
+    assert await theatre.past(1) == [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]
+    assert await theatre.past(1, since=1) == [(0, 2), (1, 3), (2, 4), (3, 5)]
+
+
+@pytest.mark.parametrize("is_away", [True, False])
+async def test_a_large_event_that_was_not_given_stands_behind_the_goodbye(
+    is_away: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theatre = Theatre()
+    await theatre.happens(0)
+    await theatre.happens(2, text=LARGE)
+    read = theatre.store.log.read
+
+    async def reading(*which: Any, **wanted: Any) -> Any:
+        if theatre.now == 1002 and not theatre.fan_out.closing.is_set():
+            # It is due, and about to be read again.
+            theatre.fan_out.close()
+            theatre.stops_at = theatre.now
+            if is_away:
+                raise StoreUnavailable
+        return await read(*which, **wanted)
+
+    monkeypatch.setattr(theatre.store.log, "read", reading)
+
+    (_, given), (_, last) = [item async for item in theatre.play(1)]
+
+    assert isinstance(given, tuple)
+    assert [event.sequence for event in given] == [1]
+    assert last == Closing(1, "server_shutdown")
 
 
 @given(st.lists(st.tuples(st.integers(-9, 90), st.floats(0, 9)), min_size=1), st.floats(0.01, 1000))
