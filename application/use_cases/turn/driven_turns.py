@@ -19,7 +19,7 @@ from application.ports.log.events import StoredEvent
 from application.reads.streams.selecting import ALL
 from application.reads.streams.stream_items import Closed, Closing, PartialText, Ping
 from application.reads.streams.tail import Tails
-from domain.errors import CairnError
+from domain.errors import CairnError, Unavailable
 from domain.session.commands import CancelInput, FailTurn
 from domain.values import Failure
 
@@ -91,6 +91,7 @@ class DrivenTurn:
 
         Raises:
             NobodyDrives: Nobody does; the turn is ended then.
+            Unavailable: Nobody does, and the turn cannot be ended now; recovery ends it.
         """
         deadline = monotonic() + self._turns.patience
         tail = self._turns.tails.stream(self.session_id, self.since, ALL)
@@ -186,6 +187,8 @@ class DrivenTurn:
         )
         try:
             await self._turns.handler.handle(self._caller.asks(self.session_id, command))
+        except Unavailable:
+            raise
         except CairnError:
             # It was driven or ended in the meantime.
             return
