@@ -2,7 +2,8 @@
 
 from api.settings import Settings
 from api.start_error import StartError
-from application.retention.policies import PolicyFault, RetentionPolicy, read_policies
+from application.ports.session.retention import RetentionPolicy
+from application.retention.policies import PolicyFault, read_policies
 
 
 def policies_of(settings: Settings) -> list[RetentionPolicy]:

@@ -2,56 +2,14 @@
 
 import json
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
 
 from application.errors import PieceMisplaced
 from application.partials.surrogates import has_half, joined, rest_of
+from application.ports.session.partials import Key, Piece
 from domain.errors import Invalid
-
-Kind = Literal["text", "reasoning", "tool_input"]
 
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
 _PARTS = 256
-
-
-class Key(NamedTuple):
-    """Which of the messages that are being written.
-
-    Args:
-        type: The type of the event that will record it.
-        message_id: Its id: that of the call for the input of a tool; that of the turn for a message
-            to which its sender gives none.
-        kind: What is written of it.
-    """
-
-    type: str
-    message_id: str
-    kind: Kind
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A piece of a message, or several in a row.
-
-    Args:
-        key: Of which message.
-        index: How many pieces are before it.
-        count: How many pieces it is.
-        offset: How many code points are before it.
-        text: What it adds.
-        since: The sequence of the session when the message began.
-        name: The tool that it is the input of.
-        half: The high half of a surrogate pair that waits for the next piece, or nothing.
-    """
-
-    key: Key
-    index: int
-    count: int
-    offset: int
-    text: str
-    since: int
-    name: str | None = None
-    half: str = ""
 
 
 @dataclass(slots=True)

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from application.errors import StoreUnavailable
 from application.fan_out import FanOut
-from application.partials.partial import Key, Mark, Partial, Piece
+from application.partials.partial import Mark, Partial
 from application.partials.session_partials import RECORDING, SessionPartials, ending_of
 from application.ports.log.announcer import Announcer
 from application.ports.log.session_logs import SessionLogs
-from application.ports.session.partials import Ending, PartialStore
+from application.ports.session.partials import Ending, Key, PartialStore, Piece
 from application.ports.session.session_rows import RowLookup
 
 _READ = 500

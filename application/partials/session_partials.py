@@ -3,8 +3,8 @@
 import json
 from uuid import UUID
 
-from application.partials.partial import Key, Partial
-from application.ports.session.partials import Ending, KeptPiece
+from application.partials.partial import Partial
+from application.ports.session.partials import Ending, KeptPiece, Key
 
 RECORDING = {
     "agent.message": "message_id",

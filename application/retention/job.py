@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from application.errors import OutcomeUnknown, StoreUnavailable
-from application.ports.session.retention import ArchiveDamaged, RetentionRuns
+from application.ports.session.retention import ArchiveDamaged, RetentionPolicy, RetentionRuns
 from application.retention.keeping import PolicyRun, Retention
-from application.retention.policies import PolicyFault, RetentionPolicy
+from application.retention.policies import PolicyFault
 from domain.counted import counted
 from domain.errors import CairnError
 

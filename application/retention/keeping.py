@@ -18,9 +18,9 @@ from application.ports.session.retention import (
     ExpiredSession,
     ExpiredSessions,
     KeptMeanwhile,
+    RetentionPolicy,
     UnderHold,
 )
-from application.retention.policies import RetentionPolicy
 from domain.counted import counted
 
 _WORDS = {"archive": "archived", "erase": "erased", "archive_and_erase": "archived and erased"}

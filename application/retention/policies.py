@@ -4,11 +4,10 @@ import re
 import tomllib
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast, get_args
+from typing import Any, cast, get_args
 
+from application.ports.session.retention import Action, RetentionPolicy
 from domain.session.state import Status
-
-Action = Literal["archive_and_erase", "archive", "erase"]
 
 _AGE = re.compile(r"([1-9]\d{0,5})([hd])")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -19,29 +18,6 @@ _STATUSES = frozenset(get_args(Status)) - {"deleted", "erased"}
 
 class PolicyFault(Exception):
     """A file of policies cannot be read or meant; the message says why."""
-
-
-class RetentionPolicy(NamedTuple):
-    """Which sessions are kept for how long, and what becomes of them then.
-
-    Args:
-        name: Of the policy; the reason of what it erases.
-        where: Filters, by the names that lists have for them.
-        older_than: How long nothing was said in them.
-        action: What is done.
-        archive: The folder that bundles go into; None when nothing is archived.
-    """
-
-    name: str
-    where: dict[str, str]
-    older_than: timedelta
-    action: Action
-    archive: Path | None
-
-    @property
-    def reason(self) -> str:
-        """Why it erases, as the log has it."""
-        return f"retention policy {self.name}"
 
 
 def read_policies(path: Path) -> list[RetentionPolicy]:

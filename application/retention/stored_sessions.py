@@ -11,9 +11,13 @@ from application.erasure.erasing import Erasing
 from application.erasure.proof import ErasureProofs
 from application.errors import StaleSequence
 from application.ports.session.listing import After, SessionFilter, SessionOrder
-from application.ports.session.retention import ExpiredSession, KeptMeanwhile, UnderHold
+from application.ports.session.retention import (
+    ExpiredSession,
+    KeptMeanwhile,
+    RetentionPolicy,
+    UnderHold,
+)
 from application.ports.session.session_rows import SessionLists
-from application.retention.policies import RetentionPolicy
 from domain.access.events import AccessGranted
 from domain.errors import SessionNotFound, UnderLegalHold
 

@@ -5,9 +5,9 @@ import asyncio
 import psycopg
 
 from application.fan_out import FanOut
-from application.partials.partial import Key, Mark, Partial, Piece
+from application.partials.partial import Mark, Partial
 from application.partials.writer import PartialWriter
-from application.ports.session.partials import Ending, KeptPiece
+from application.ports.session.partials import Ending, KeptPiece, Key, Piece
 from application.ports.store import Store
 from tests.support.appends import Chain, row
 

@@ -10,8 +10,8 @@ import pytest
 
 from api.docker_agent.stream.reported import REPORTED
 from api.docker_agent.stream.translation import Translation
-from application.partials.partial import Key, Piece
 from application.ports.log.events import StoredEvent
+from application.ports.session.partials import Key, Piece
 from application.reads.streams.stream_items import PartialText
 from domain.session.events import (
     AgentMessage,

@@ -22,8 +22,8 @@ from api.composition.verifying import verification_of
 from application.commands.request import Caller
 from application.errors import StaleSequence
 from application.fan_out import FanOut
+from application.ports.session.retention import RetentionPolicy
 from application.projections.shared_state import scope_id
-from application.retention.policies import RetentionPolicy
 from application.retention.stored_sessions import StoredSessions
 from domain.errors import Erased
 from domain.session.commands import AddMessage, CreateSession

@@ -12,8 +12,9 @@ import pytest
 import api.composition.jobs
 from api.cli import main
 from api.cli.erasing import retention
+from application.ports.session.retention import RetentionPolicy
 from application.retention.keeping import PolicyRun
-from application.retention.policies import RetentionPolicy, read_policies
+from application.retention.policies import read_policies
 from infrastructure.transfer.archive_folder import verify_archive
 from tests.erasure.conftest import Eraser
 from tests.support.api import Api, SessionApi, done, refused

@@ -7,11 +7,10 @@ import pytest
 
 from application import fan_out as live
 from application.fan_out import Channel, FanOut, Signal
-from application.partials.partial import Key, Piece
 from application.partials.session_partials import SessionPartials
 from application.ports.log.append import Append
 from application.ports.log.events import NewEvent, StoredEvent
-from application.ports.session.partials import KeptPiece
+from application.ports.session.partials import KeptPiece, Key, Piece
 from tests.support.builders import NOON, SESSION_ID
 
 OTHER = UUID(int=2)

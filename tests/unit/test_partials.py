@@ -5,12 +5,12 @@ import pytest
 from application.errors import PieceMisplaced, StoreUnavailable
 from application.fan_out import FanOut
 from application.partials.book import PartialBook
-from application.partials.partial import Key, Mark, Partial, Piece
+from application.partials.partial import Mark, Partial
 from application.partials.session_partials import SessionPartials
 from application.partials.surrogates import joined, rest_of
 from application.partials.writer import PartialWriter
 from application.ports.log.events import NewEvent
-from application.ports.session.partials import Ending, KeptPiece
+from application.ports.session.partials import Ending, KeptPiece, Key, Piece
 from domain.errors import Invalid
 from tests.support.builders import SESSION_ID
 

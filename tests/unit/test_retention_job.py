@@ -15,11 +15,12 @@ from application.ports.session.retention import (
     ArchiveDamaged,
     ExpiredSession,
     KeptMeanwhile,
+    RetentionPolicy,
     UnderHold,
 )
 from application.retention.job import RetentionJob
 from application.retention.keeping import Retention
-from application.retention.policies import PolicyFault, RetentionPolicy, read_policies
+from application.retention.policies import PolicyFault, read_policies
 from application.retention.stored_sessions import filter_of
 from infrastructure.clock import SystemClock
 from infrastructure.memory.session.retention_runs import MemoryRetentionRuns

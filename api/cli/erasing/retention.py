@@ -22,10 +22,11 @@ from application.ports.session.retention import (
     ArchiveDamaged,
     ExpiredSession,
     KeptMeanwhile,
+    RetentionPolicy,
     UnderHold,
 )
 from application.retention.keeping import PolicyRun, Retention
-from application.retention.policies import PolicyFault, RetentionPolicy, read_policies
+from application.retention.policies import PolicyFault, read_policies
 
 _PAGE = 200
 _DONE, _SOMETHING_HELD = 0, 1

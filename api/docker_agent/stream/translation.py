@@ -8,9 +8,9 @@ from api.docker_agent.shapes.messages import call_document
 from api.docker_agent.stream.session_words import EXITED
 from api.docker_agent.stream.vocabulary import words_for
 from api.http.outgoing.responses import to_json
-from application.partials.partial import Piece
 from application.ports.log.codec import Codec
 from application.ports.log.events import StoredEvent
+from application.ports.session.partials import Piece
 from application.reads.streams.stream_items import PartialText
 from domain.session.evolve import evolve
 from domain.session.state import Session

@@ -13,8 +13,8 @@ from api.http.around.countdown import Countdown
 from api.http.outgoing.giving import Giving, Readers, Sending, part
 from api.http.outgoing.problems import Problem, document, problem_of, status_of
 from api.http.outgoing.responses import record_json, to_json
-from application.partials.partial import Piece
 from application.ports.log.events import StoredEvent
+from application.ports.session.partials import Piece
 from application.reads.streams.stream_items import (
     CaughtUp,
     Closed,

@@ -10,7 +10,7 @@ from api.http.outgoing.responses import to_json
 from api.http.outgoing.streams import piece_document
 from api.services import Services
 from api.v1.documents.inputs import waiting_documents
-from application.partials.partial import Piece
+from application.ports.session.partials import Piece
 from application.reads.query_results import Snapshot
 from application.reads.runtime import read_runtime
 from domain.session.state import Session

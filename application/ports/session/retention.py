@@ -3,10 +3,33 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 from uuid import UUID
 
-from application.retention.policies import RetentionPolicy
+Action = Literal["archive_and_erase", "archive", "erase"]
+
+
+class RetentionPolicy(NamedTuple):
+    """Which sessions are kept for how long, and what becomes of them then.
+
+    Args:
+        name: Of the policy; the reason of what it erases.
+        where: Filters, by the names that lists have for them.
+        older_than: How long nothing was said in them.
+        action: What is done.
+        archive: The folder that bundles go into; None when nothing is archived.
+    """
+
+    name: str
+    where: dict[str, str]
+    older_than: timedelta
+    action: Action
+    archive: Path | None
+
+    @property
+    def reason(self) -> str:
+        """Why it erases, as the log has it."""
+        return f"retention policy {self.name}"
 
 
 class ExpiredSession(NamedTuple):

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from application.partials.partial import Piece
 from application.ports.log.codec import Codec
 from application.ports.log.events import StoredEvent
 from application.ports.log.session_logs import SessionLogs
+from application.ports.session.partials import Piece
 from application.reads.streams.answering import SWITCHES, Answering, agent_named_by
 
 

@@ -6,8 +6,8 @@ from time import monotonic
 from uuid import UUID
 
 from application.fan_out import FanOut
-from application.partials.partial import Piece
 from application.ports.log.events import StoredEvent
+from application.ports.session.partials import Piece
 
 READ = 500
 """The most events that a stream reads at once."""

@@ -15,12 +15,12 @@ from application.errors import (
     StoreUnavailable,
 )
 from application.fan_out import FanOut
-from application.partials.partial import Key, Kind, Mark, Partial
+from application.partials.partial import Mark, Partial
 from application.partials.reader import PartialReader
 from application.partials.session_partials import SessionPartials
 from application.partials.writer import PartialWriter
 from application.ports.log.announcer import Announcer
-from application.ports.session.partials import KeptPiece
+from application.ports.session.partials import KeptPiece, Key, Kind
 from domain.checks import About
 from domain.errors import Invalid, LimitReached
 from domain.session.commands import RecordActivity

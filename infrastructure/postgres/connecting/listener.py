@@ -18,9 +18,8 @@ from psycopg import AsyncConnection
 
 from application.errors import StoreUnavailable
 from application.fan_out import FanOut
-from application.partials.partial import Key, Piece
 from application.ports.log.whole_log import WholeLog
-from application.ports.session.partials import KeptPiece
+from application.ports.session.partials import KeptPiece, Key, Piece
 from infrastructure.metrics import LAG
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import cast
 from uuid import UUID
 
-from application.partials.partial import Key, Kind, Piece
-from application.ports.session.partials import Ending, KeptPiece
+from application.ports.session.partials import Ending, KeptPiece, Key, Kind, Piece
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 
