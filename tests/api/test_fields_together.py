@@ -23,6 +23,8 @@ _OF_THE_STATE = {
     "record_activity": "a piece of the input is a string",
 }
 """What no schema can say: it depends on what is in the session, or in the events."""
+_IN_SHORT = {"export_sessions": {"limit": 1}}
+"""What keeps an answer small that would have all that other tests have left."""
 
 
 def operations() -> Iterator[tuple[str, str, Json]]:
@@ -98,11 +100,12 @@ def test_what_the_document_allows_is_valid(
     api: Api, method: str, path: str, operation: Json
 ) -> None:
     form = operation["requestBody"]["content"]["application/json"]
+    in_short = _IN_SHORT.get(operation["operationId"], {})
     allowed = [
         body
         for shape in choices(form["schema"])
-        for body in bodies(shape, form.get("example"))
-        if not faults_of(body, form["schema"])
+        for fields in bodies(shape, form.get("example"))
+        if not faults_of(body := {**in_short, **fields}, form["schema"])
     ]
     assert allowed
     for body in allowed:

