@@ -138,10 +138,8 @@ class Bells:
         return []
 
 
-def test_a_worker_that_ends_is_replaced_at_once_and_one_that_never_came_up_after_a_pause(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock, bells = Clock(monkeypatch), Bells()
+def started(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
+    """Return the processes that will be started, as they come, instead of real ones."""
     made: list[Process] = []
 
     def start(*_: object, **__: object) -> Process:
@@ -149,6 +147,13 @@ def test_a_worker_that_ends_is_replaced_at_once_and_one_that_never_came_up_after
         return made[-1]
 
     monkeypatch.setattr(subprocess, "Popen", start)
+    return made
+
+
+def test_a_worker_that_ends_is_replaced_at_once_and_one_that_never_came_up_after_a_pause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, bells, made = Clock(monkeypatch), Bells(), started(monkeypatch)
     with socket.socket() as listening, closing(ConnectionCounts.make(1)) as counts:
         keeper: Any = Supervisor(Settings(workers=1), listening, tmp_path, counts, lambda: None)
         keeper._replace()
@@ -183,13 +188,7 @@ def test_a_worker_that_has_served_is_replaced_at_once_though_another_one_never_c
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Clock(monkeypatch)
-    made: list[Process] = []
-
-    def start(*_: object, **__: object) -> Process:
-        made.append(Process())
-        return made[-1]
-
-    monkeypatch.setattr(subprocess, "Popen", start)
+    made = started(monkeypatch)
     with socket.socket() as listening, closing(ConnectionCounts.make(2)) as counts:
         keeper: Any = Supervisor(Settings(workers=2), listening, tmp_path, counts, lambda: None)
         keeper._replace()
