@@ -268,18 +268,27 @@ def test_a_log_of_a_hundred_thousand_events_is_analysed_in_time() -> None:
     assert taken < 6.0, "1.5 s on a machine that has nothing else to do"
 
 
-def test_the_memory_of_an_analysis_does_not_grow_with_what_was_said() -> None:
+def most_held_in_analysing(events: int) -> int:
+    """Return the bytes that an analysis has at most, without what other threads have meanwhile.
+
+    Servers of other tests may run in this process: what they take is more, and never less.
+    """
+    peaks: list[int] = []
     tracemalloc.start()
     try:
-        analyse_long(long_log(1_000, 10))
-        _, small = tracemalloc.get_traced_memory()
-        tracemalloc.reset_peak()
-        analyse_long(long_log(10_000, 10))
-        _, large = tracemalloc.get_traced_memory()
+        for _ in range(5):
+            tracemalloc.reset_peak()
+            before, _ = tracemalloc.get_traced_memory()
+            analyse_long(long_log(events, 10))
+            _, peak = tracemalloc.get_traced_memory()
+            peaks.append(peak - before)
     finally:
         tracemalloc.stop()
+    return min(peaks)
 
-    assert large < small + 256 * 1024
+
+def test_the_memory_of_an_analysis_does_not_grow_with_what_was_said() -> None:
+    assert most_held_in_analysing(10_000) < most_held_in_analysing(1_000) + 256 * 1024
 
 
 def test_a_call_that_is_told_again_without_its_name_keeps_it() -> None:
