@@ -122,3 +122,13 @@ def test_what_the_document_allows_is_valid(
         if answer.status_code in (400, 422):
             expected = _OF_THE_STATE.get(operation["operationId"], "nothing")
             assert expected in answer.json()["detail"], f"{body}: {answer.text}"
+
+
+def test_a_token_of_a_user_names_their_app() -> None:
+    """`tests/access` asks the server, which such a request would close for all that follow."""
+    told = openapi()["paths"]["/v1/tokens"]["post"]["requestBody"]["content"]["application/json"]
+    one = {"allow": ["read"], "user": "ada"}
+    assert faults_of(one, told["schema"])
+    assert faults_of({**one, "app": None}, told["schema"])
+    assert not faults_of({**one, "app": "shop"}, told["schema"])
+    assert not faults_of({**one, "user": None}, told["schema"])

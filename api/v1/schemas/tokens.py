@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from api.v1.schemas.base import Body, Name, SessionAddress, Shape, all_of
+from api.v1.schemas.base import Body, JsonMap, Name, SessionAddress, Shape, all_of, none_of
 from application.tokens.manage import LONGEST
 from domain.principal import RIGHTS, Right
 
@@ -17,8 +17,16 @@ _Seconds = Annotated[
 ]
 
 
+_USER_OF_NO_APP: JsonMap = {
+    "properties": {**all_of("user")["properties"], **none_of("app")["properties"]},
+    "required": ["user"],
+}
+
+
 class CreateTokenBody(Body):
     """What a token is to allow, and to whom."""
+
+    model_config = ConfigDict(json_schema_extra={"not": _USER_OF_NO_APP})
 
     name: Name | None = None
     allow: _Allowed
